@@ -49,7 +49,7 @@ def one_round(rng, kept):
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     rng = random.Random(3403)
     kept = []
     checksum = 0
