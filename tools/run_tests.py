@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Runs a tier of the tests and adds up what they say.
+
+    tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
+    tools/run_tests.py test    all tests of release and debug, sanitizers, golden, install,
+                               integration, and those of python/ and rust/ where they exist
+    tools/run_tests.py soak    the stress tests at full length, release, debug and tsan
+
+Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
+in build/test-logs. The last line of the output is `N passed, N failed[, N skipped]`; the exit
+status is 0 when nothing failed and something passed.
+
+MI_TEST_SCALE, in percent, sets how long stress tests take: 5 by default, 100 in soak.
+"""
+
+import argparse
+import importlib.util
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "test-logs"
+TAIL_LINES = 40
+QUICK = ["unit", "api", "death"]
+
+
+class Results:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.skipped = 0
+        self.failures = []  # (name, last lines of the output)
+
+    def add(self, title, seconds, passed=0, skipped=0, failures=()):
+        self.passed += passed
+        self.skipped += skipped
+        self.failed += len(failures)
+        self.failures += [(f"{title}: {name}", output) for name, output in failures]
+        text = f"{passed} passed, {len(failures)} failed" + (f", {skipped} skipped" if skipped else "")
+        print(f"  {title:<24} {text} ({seconds:.0f} s)", flush=True)
+        for name, _ in failures:
+            print(f"      FAILED {name}", flush=True)
+
+    def report(self):
+        for name, output in self.failures:
+            print(f"\n---- {name}")
+            print("\n".join(output.rstrip().split("\n")[-TAIL_LINES:]))
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"\n{self.passed} passed, {self.failed} failed{skipped}", flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+def run(title, command, limit_minutes, **environment):
+    """Runs a command with its output in a log; returns (status, output, seconds)."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / (re.sub(r"[^\w.-]+", "-", title) + ".log")
+    start = time.monotonic()
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(limit_minutes * 60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            status = -9
+            out.write(f"\nstopped after {limit_minutes} minutes\n")
+        except KeyboardInterrupt:
+            os.killpg(process.pid, 15)
+            raise
+    return status, log.read_text(errors="replace"), time.monotonic() - start
+
+
+def read_junit(path):
+    """(passed, skipped, failures) of a JUnit file; ctest and pytest write the same elements."""
+    passed, skipped, failures = 0, 0, []
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name = case.get("name")
+        if path.name.startswith("pytest"):
+            name = f"{case.get('classname')}::{name}"
+        bad = [child for child in case if child.tag in ("failure", "error")]
+        if bad:
+            parts = [part for child in bad for part in (child.get("message"), child.text) if part]
+            text = "\n".join(parts)
+            output = "\n".join(child.text or "" for child in case if child.tag == "system-out")
+            failures.append((name, f"{text}\n{output}"))
+        elif any(child.tag == "skipped" for child in case):
+            skipped += 1
+        else:
+            passed += 1
+    return passed, skipped, failures
+
+
+# ---- kinds of steps ------------------------------------------------------------------------------
+
+
+def simple(results, title, command, limit_minutes=10):
+    """A command that is one test by itself."""
+    status, output, seconds = run(title, command, limit_minutes)
+    failures = [] if status == 0 else [(" ".join(map(str, command)), output)]
+    results.add(title, seconds, passed=int(status == 0), failures=failures)
+    return status == 0
+
+
+def build(results, preset):
+    """Configures and builds a preset; only a failure is counted."""
+    steps = [
+        ("configure", ["cmake", "--preset", preset, "-DMI_BUILD_TESTS=ON"]),
+        ("build", ["cmake", "--build", "--preset", preset]),
+    ]
+    for word, command in steps:
+        status, output, seconds = run(f"{preset} {word}", command, 20)
+        if status != 0:
+            results.add(f"{preset} {word}", seconds, failures=[(" ".join(command), output)])
+            return False
+    return True
+
+
+def address_space_prefix(preset):
+    """gcc's tsan cannot place its shadow when the kernel randomises addresses by more than 28 bits."""
+    bits = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
+    if preset != "tsan" or not bits.exists() or not shutil.which("setarch"):
+        return []
+    try:
+        return ["setarch", "-R"] if int(bits.read_text()) > 28 else []
+    except (OSError, ValueError):
+        return []
+
+
+def c_tests(results, preset, labels=(), scale="5", limit_minutes=30):
+    if not build(results, preset):
+        return
+    title = f"{preset} " + (" ".join(labels) or "all")
+    report = LOGS / f"ctest-{preset}.xml"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    command = [*address_space_prefix(preset), "ctest", "--test-dir", f"build/{preset}"]
+    command += ["--output-junit", report, "--output-on-failure", "-j", os.cpu_count() or 1]
+    command += ["-L", f"^({'|'.join(labels)})$"] if labels else []
+    status, output, seconds = run(title, command, limit_minutes, MI_TEST_SCALE=scale)
+    failures, passed, skipped = [], 0, 0
+    if report.exists():
+        passed, skipped, failures = read_junit(report)
+    if status != 0 and not failures:
+        failures = [("ctest", output)]
+    results.add(title, seconds, passed, skipped, failures)
+
+
+def python_with_pytest():
+    """This interpreter when it has pytest, else the system's, which the packages serve."""
+    if importlib.util.find_spec("pytest"):
+        return sys.executable
+    return "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+
+
+def py_tests(results, folder, limit_minutes=20):
+    if not any((ROOT / folder).rglob("test_*.py")):
+        return
+    title = f"pytest {folder}"
+    report = LOGS / f"pytest-{folder.replace('/', '-')}.xml"
+    report.unlink(missing_ok=True)
+    python = python_with_pytest()
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, folder]
+    probe = [python, "-c", "import pytest_timeout"]
+    if subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0:
+        command += ["--timeout", "600"]
+    status, output, seconds = run(title, command, limit_minutes)
+    failures, passed, skipped = [], 0, 0
+    if report.exists():
+        passed, skipped, failures = read_junit(report)
+    if status != 0 and not failures:
+        failures = [("pytest", output)]
+    results.add(title, seconds, passed, skipped, failures)
+
+
+def rust_tests(results):
+    if not (ROOT / "rust" / "Cargo.toml").exists():
+        return
+    if not shutil.which("cargo"):
+        print("  rust: cargo is missing: not run", flush=True)
+        return
+    command = ["cargo", "test", "--manifest-path", "rust/Cargo.toml", "--workspace", "--no-fail-fast"]
+    status, output, seconds = run("rust", command, 30)
+    passed = len(re.findall(r"^test .* \.\.\. ok$", output, re.M))
+    skipped = len(re.findall(r"^test .* \.\.\. ignored", output, re.M))
+    failed = re.findall(r"^test (.*) \.\.\. FAILED$", output, re.M)
+    failures = [(name, output) for name in failed]
+    if status != 0 and not failures:
+        failures = [("cargo test", output)]
+    results.add("rust", seconds, passed, skipped, failures)
+
+
+# ---- tiers ---------------------------------------------------------------------------------------
+
+
+def tier_check(results, scale):
+    c_tests(results, "release", QUICK, scale)
+    c_tests(results, "debug", QUICK, scale)
+    py_tests(results, "tests/golden")
+    simple(results, "lint", ["make", "--no-print-directory", "lint"])
+
+
+def tier_test(results, scale):
+    simple(results, "lint", ["make", "--no-print-directory", "lint"])
+    for preset in ("release", "debug", "asan", "ubsan", "tsan"):
+        c_tests(results, preset, scale=scale)
+    for folder in ("golden", "install", "integration"):
+        py_tests(results, f"tests/{folder}")
+    py_tests(results, "python")
+    rust_tests(results)
+
+
+def tier_soak(results, scale):
+    for preset in ("release", "debug", "tsan"):
+        c_tests(results, preset, ["stress"], scale, limit_minutes=12 * 60)
+
+
+def main():
+    tiers = {"check": (tier_check, "5"), "test": (tier_test, "5"), "soak": (tier_soak, "100")}
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("tier", choices=tiers)
+    tier, scale = tiers[parser.parse_args().tier]
+
+    results = Results()
+    start = time.monotonic()
+    tier(results, os.environ.get("MI_TEST_SCALE", scale))
+    print(f"  in all: {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
+    return results.report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
