@@ -10,12 +10,10 @@
 # No service is started: package scripts that try are refused for the time of the installation.
 set -u
 
-build=(build-essential cmake ninja-build pkg-config)
-required=(
-    "${build[@]}" libcmocka-dev python3-pytest python3-pytest-timeout git
-    clang clang-format clang-tidy valgrind gcovr gdb
-)
+build=(build-essential cmake ninja-build pkg-config python3)
+required=("${build[@]}" libcmocka-dev python3-pytest clang-format git)
 optional=(
+    python3-pytest-timeout clang clang-tidy valgrind gcovr gdb
     spin                                                     # second opinion on the protocols
     libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4         # peers in bench/
     redis-server redis-tools sqlite3 perl lua5.4 nodejs      # real programs under LD_PRELOAD
