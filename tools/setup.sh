@@ -13,12 +13,12 @@ set -u
 build=(build-essential cmake ninja-build pkg-config python3)
 required=("${build[@]}" libcmocka-dev python3-pytest clang-format git)
 optional=(
-    python3-pytest-timeout clang clang-tidy valgrind gcovr gdb
+    python3-pytest-timeout clang libclang-rt-dev clang-tidy valgrind libc6-dbg gcovr gdb
     spin                                                     # second opinion on the protocols
     libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4         # peers in bench/
     redis-server redis-tools sqlite3 perl lua5.4 nodejs      # real programs under LD_PRELOAD
     ghostscript z3 stress-ng
-    qemu-user gcc-aarch64-linux-gnu musl-tools               # other targets
+    qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools  # other targets
     doxygen man-db                                           # documents
 )
 
