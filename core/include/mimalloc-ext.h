@@ -1,0 +1,70 @@
+/** @file mimalloc-ext.h
+    What this library has beyond the interface of mimalloc 3.4.3. The general rules of mimalloc.h
+    hold here. */
+#ifndef MIMALLOC_EXT_H
+#define MIMALLOC_EXT_H
+
+#include "mimalloc.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @name Programs with more than one allocator
+    One call instead of asking first and freeing then. The answer for a block is exact as long as the
+    caller owns it: nobody else frees it meanwhile. @{ */
+
+/** Frees p if it is a block of this library.
+    @param p any pointer that the caller may free somewhere
+    @return true: p was freed. False: p is NULL or not ours, nothing happened, nothing is reported */
+mi_decl_nodiscard mi_decl_export bool mi_free_if_owned(void *p) mi_attr_noexcept;
+
+/** Resizes p, as mi_realloc() does, if it is a block of this library.
+    @param p       any pointer that the caller may resize somewhere
+    @param newsize bytes
+    @param result  out: the block, or NULL with ENOMEM: p stays valid. Untouched if not ours
+    @return true: p is ours. False: p is NULL or not ours, nothing happened, nothing is reported */
+mi_decl_nodiscard mi_decl_export bool mi_realloc_if_owned(void *p, size_t newsize,
+                                                          void **result) mi_attr_noexcept;
+/** @} */
+
+/** For a thread that is about to wait for long: frees what is empty in its heap and gives memory
+    back whose purge delay has passed. Cheap enough to be called before every wait of a server. */
+mi_decl_export void mi_thread_idle(void) mi_attr_noexcept;
+
+#ifdef __cplusplus
+}
+
+#if __cplusplus >= 201703L && defined(__has_include)
+#if __has_include(<memory_resource>)
+#include <memory_resource>
+
+/** Memory resource for std::pmr containers. All instances are interchangeable; use
+    mi_get_memory_resource() to have one that lives for ever. */
+class mi_memory_resource : public std::pmr::memory_resource
+{
+    void *do_allocate(std::size_t bytes, std::size_t alignment) override
+    {
+        return mi_new_aligned(bytes, alignment);
+    }
+    void do_deallocate(void *p, std::size_t bytes, std::size_t alignment) override
+    {
+        mi_free_size_aligned(p, bytes, alignment);
+    }
+    bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
+    {
+        return this == &other;
+    }
+};
+
+/** The resource that the whole program shares. */
+inline mi_memory_resource *mi_get_memory_resource() noexcept
+{
+    static mi_memory_resource resource;
+    return &resource;
+}
+#endif
+#endif
+#endif
+
+#endif

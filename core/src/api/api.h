@@ -1,0 +1,39 @@
+/* What the exported functions share. They check arguments, set errno and call down once; a rule that
+   needs more than that belongs into alloc/. */
+#ifndef MIC_API_API_H
+#define MIC_API_API_H
+
+#include <errno.h>
+
+#include "alloc/alloc.h"
+#include "mimalloc.h"
+#include "rt/report.h"
+
+/* The library's constructor (api/start.c). A program that links the archive refers to some of our
+   functions only; whichever that are, this brings the constructor along. */
+void mic_api_start(void);
+static void (*const api_start_linked)(void) __attribute__((used)) = mic_api_start;
+
+/* Fails an allocation of count * bytes that no size_t holds: reported, errno = ENOMEM. */
+void *mic_api_overflow(size_t count, size_t bytes);
+
+/* False: count * bytes overflows; the caller returns mic_api_overflow. */
+mic_inline bool mic_api_total(size_t count, size_t bytes, size_t *total)
+{
+    return mic_likely(!mic_mul_overflow(count, bytes, total));
+}
+
+/* malloc's fast path alone, NULL when it misses: for operator new, whose slow path is its own. With
+   the call of mic_malloc_slow in here the compiler would save registers on the fast path. */
+mic_inline void *mic_api_try_malloc(size_t bytes)
+{
+    if (mic_unlikely(bytes > MIC_TABLE_MAX_BYTES)) return NULL;
+    mic_theap_t *const theap = mic_tls.theap;
+    return mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+}
+
+/* mi_new and mi_new_nothrow after the fast path missed. */
+void *mic_api_new_slow(size_t bytes);
+void *mic_api_new_nothrow_slow(size_t bytes);
+
+#endif

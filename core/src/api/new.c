@@ -1,0 +1,119 @@
+/* operator new, for C and C++: ask the new handler until there is memory or nobody to ask, then
+   throw.
+
+   The library is C and must load into processes without a C++ runtime, so it refers to the runtime
+   weakly and never defines any of it. Handlers throw through these functions: compiled with
+   -fexceptions. Catching is not possible from here, so a handler that throws during a nothrow
+   request ends the program, as throwing out of a noexcept function does. */
+#include "api/api.h"
+#include "os/os.h"
+
+typedef void new_handler_fun(void);
+/* std::get_new_handler() and std::__throw_bad_alloc(), which libstdc++ and libc++ both have */
+extern new_handler_fun *mic_cxx_get_new_handler(void) __asm__("_ZSt15get_new_handlerv");
+extern void mic_cxx_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv");
+#pragma weak mic_cxx_get_new_handler
+#pragma weak mic_cxx_throw_bad_alloc
+
+/* Lets the handler make room; false when there is none. */
+static bool new_ask_handler(void)
+{
+    new_handler_fun *handler = NULL;
+    if (mic_cxx_get_new_handler != NULL) handler = mic_cxx_get_new_handler();
+    if (handler == NULL) return false;
+    handler();
+    return true;
+}
+
+static mic_noreturn void new_fail(size_t bytes)
+{
+    if (mic_cxx_throw_bad_alloc != NULL) mic_cxx_throw_bad_alloc();
+    mic_report_error(ENOMEM, "operator new: no memory for %zu bytes and no C++ runtime to throw",
+                     bytes);
+    mic_os_abort();
+}
+
+/* alignment 0: natural. NULL only for nothrow. */
+static mic_noinline void *new_retry(size_t bytes, size_t alignment, bool nothrow)
+{
+    const int saved = errno;
+    while (new_ask_handler()) {
+        void *const block =
+            alignment == 0 ? mic_malloc(bytes) : mic_alloc_aligned(bytes, alignment, 0, false);
+        if (block != NULL) {
+            errno = saved;
+            return block;
+        }
+    }
+    if (!nothrow) new_fail(bytes);
+    return NULL;
+}
+
+static mic_cold void *new_overflow(size_t count, size_t bytes)
+{
+    (void)mic_api_overflow(count, bytes);
+    (void)new_ask_handler(); /* it may throw; no handler can help */
+    new_fail(SIZE_MAX);
+}
+
+mic_noinline void *mic_api_new_slow(size_t bytes)
+{
+    void *const block = mic_malloc_slow(bytes);
+    return mic_likely(block != NULL) ? block : new_retry(bytes, 0, false);
+}
+
+mic_noinline void *mic_api_new_nothrow_slow(size_t bytes)
+{
+    void *const block = mic_malloc_slow(bytes);
+    return mic_likely(block != NULL) ? block : new_retry(bytes, 0, true);
+}
+
+void *mi_new(size_t size)
+{
+    void *const block = mic_api_try_malloc(size);
+    return mic_likely(block != NULL) ? block : mic_api_new_slow(size);
+}
+
+void *mi_new_nothrow(size_t size)
+{
+    void *const block = mic_api_try_malloc(size);
+    return mic_likely(block != NULL) ? block : mic_api_new_nothrow_slow(size);
+}
+
+void *mi_new_aligned(size_t size, size_t alignment)
+{
+    void *const block = mic_alloc_aligned(size, alignment, 0, false);
+    return mic_likely(block != NULL) ? block : new_retry(size, alignment, false);
+}
+
+void *mi_new_aligned_nothrow(size_t size, size_t alignment)
+{
+    void *const block = mic_alloc_aligned(size, alignment, 0, false);
+    return mic_likely(block != NULL) ? block : new_retry(size, alignment, true);
+}
+
+void *mi_new_n(size_t count, size_t size)
+{
+    size_t total;
+    if (!mic_api_total(count, size, &total)) return new_overflow(count, size);
+    return mi_new(total);
+}
+
+void *mi_new_realloc(void *p, size_t newsize)
+{
+    const int saved = errno;
+    void *block = mic_realloc(p, newsize, false);
+    while (mic_unlikely(block == NULL)) {
+        if (!new_ask_handler()) new_fail(newsize);
+        block = mic_realloc(p, newsize, false);
+        if (block != NULL) errno = saved;
+    }
+    return block;
+}
+
+void *mi_new_reallocn(void *p, size_t newcount, size_t size)
+{
+    size_t total;
+    if (!mic_api_total(newcount, size, &total)) return new_overflow(newcount, size);
+    return mi_new_realloc(p, total);
+}

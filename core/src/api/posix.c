@@ -1,0 +1,109 @@
+/* The names that POSIX, BSD, macOS, glibc and Windows have for the same things. */
+#include "api/api.h"
+#include "os/os.h"
+
+void mi_cfree(void *p)
+{
+    if (mic_is_owned(p)) mic_free(p);
+}
+
+void *mi__expand(void *p, size_t newsize) { return mi_expand(p, newsize); }
+
+size_t mi_malloc_size(const void *p) { return mic_usable_size(p); }
+
+size_t mi_malloc_usable_size(const void *p) { return mic_usable_size(p); }
+
+size_t mi_malloc_good_size(size_t size) { return mic_good_size(size); }
+
+int mi_posix_memalign(void **p, size_t alignment, size_t size)
+{
+    if (p == NULL) return EINVAL;
+    if (alignment % sizeof(void *) != 0 || !mic_is_power_of_two(alignment)) return EINVAL;
+
+    const int saved = errno; /* POSIX: the result says it all */
+    void *const block = mic_alloc_aligned(size, alignment, 0, false);
+    if (block == NULL) {
+        errno = saved;
+        return ENOMEM;
+    }
+    *p = block;
+    return 0;
+}
+
+void *mi_memalign(size_t alignment, size_t size)
+{
+    return mic_alloc_aligned(size, alignment, 0, false);
+}
+
+void *mi_aligned_alloc(size_t alignment, size_t size)
+{
+    return mic_alloc_aligned(size, alignment, 0, false);
+}
+
+void *mi_valloc(size_t size)
+{
+    mic_os_init(); /* this may be the first call of all */
+    return mic_alloc_aligned(size, mic_os_info.page_bytes, 0, false);
+}
+
+void *mi_pvalloc(size_t size)
+{
+    mic_os_init();
+    const size_t page = mic_os_info.page_bytes;
+    if (size > MIC_SIZE_MAX - page) return mi_valloc(size); /* fails there */
+    return mic_alloc_aligned(mic_align_up(size, page), page, 0, false);
+}
+
+void *mi_reallocarray(void *p, size_t count, size_t size) { return mi_reallocn(p, count, size); }
+
+int mi_reallocarr(void *ptrp, size_t count, size_t size)
+{
+    if (ptrp == NULL || size == 0) return errno = EINVAL;
+    size_t total;
+    if (!mic_api_total(count, size, &total)) {
+        (void)mic_api_overflow(count, size);
+        return errno = EOVERFLOW;
+    }
+
+    void **const slot = (void **)ptrp;
+    if (total == 0) {
+        mic_free(*slot);
+        *slot = NULL;
+        return 0;
+    }
+    void *const block = mic_realloc(*slot, total, false);
+    if (block == NULL) return errno;
+    *slot = block;
+    return 0;
+}
+
+void *mi_aligned_recalloc(void *p, size_t newcount, size_t size, size_t alignment)
+{
+    return mi_recalloc_aligned_at(p, newcount, size, alignment, 0);
+}
+
+void *mi_aligned_offset_recalloc(void *p, size_t newcount, size_t size, size_t alignment,
+                                 size_t offset)
+{
+    return mi_recalloc_aligned_at(p, newcount, size, alignment, offset);
+}
+
+/* What the caller knows of the block is not needed: its page knows. */
+
+void mi_free_size(void *p, size_t size)
+{
+    (void)size;
+    mic_free(p);
+}
+
+void mi_free_size_aligned(void *p, size_t size, size_t alignment)
+{
+    (void)size, (void)alignment;
+    mic_free(p);
+}
+
+void mi_free_aligned(void *p, size_t alignment)
+{
+    (void)alignment;
+    mic_free(p);
+}
