@@ -128,7 +128,7 @@ function(mi_configure target override)
     target_compile_definitions(${target} PRIVATE
         ${mi_definitions} MIC_OVERRIDE=${override} ${MI_EXTRA_CPPDEFS})
     target_compile_options(${target} PRIVATE
-        ${mi_warnings} ${mi_flags} $<$<CONFIG:Release>:-O3> $<$<CONFIG:Debug>:-Og> ${mi_instrument})
+        ${mi_warnings} ${mi_flags} $<$<CONFIG:Debug>:-Og> ${mi_instrument})
     set_target_properties(${target} PROPERTIES
         C_STANDARD 17 C_STANDARD_REQUIRED ON C_EXTENSIONS ON
         C_VISIBILITY_PRESET hidden
