@@ -1,0 +1,409 @@
+/* The fake operating system of the unit tests; see fake_os.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "fake_os.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+#define FAKE_RECORDS 4096
+#define FAKE_RANGES 1024
+#define FAKE_VARIABLES 64
+#define FAKE_STDERR_BYTES 65536
+#define FAKE_CLOCK_START_MS 1000000u
+#define FAKE_MAP_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define FAKE_SCRIBBLE 0xdb /* what lazily purged memory reads as */
+
+typedef struct fake_range {
+    char *start;
+    size_t bytes;
+    size_t committed_pages;
+    unsigned char *committed; /* one for each OS page; a mapping of its own */
+} fake_range_t;
+
+mic_os_info_t mic_os_info = {.page_bytes = 4096, .address_limit = SIZE_MAX};
+jmp_buf fake_os_abort_point;
+bool fake_os_abort_armed;
+
+/* guards everything below; a plain pthread mutex, since our own locks are under test */
+static pthread_mutex_t fake_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static fake_range_t fake_ranges[FAKE_RANGES];
+static size_t fake_committed_pages, fake_reserved_bytes;
+
+/* what fake_os_reset resets: all zero, since the core may call before any constructor ran */
+static struct {
+    size_t counts[FAKE_OS_KINDS + 1];
+    fake_os_record_t records[FAKE_RECORDS];
+    fake_os_kind_t fail_kind;
+    size_t fail_in; /* calls until the failure, counting it; 0 = none */
+    bool fail_on;   /* all that follow fail too */
+    int fail_error;
+    size_t failures;
+    size_t reserve_limit; /* 0 = none */
+    uint64_t clock_ms;    /* since FAKE_CLOCK_START_MS */
+    uint64_t cpu_ns, cpu_step_ns, seed;
+    const char *variables[FAKE_VARIABLES][2];
+    bool environment_missing;
+    mic_os_process_t process;
+    char text[FAKE_STDERR_BYTES];
+    size_t text_length, text_writes;
+} fake;
+
+static _Noreturn void fake_complain(const char *what, const void *address, size_t bytes)
+{
+    fprintf(stderr, "fake_os: %s: %p + %zu\n", what, address, bytes);
+    abort();
+}
+
+void fake_os_reset(void)
+{
+    memset(&fake, 0, sizeof fake);
+    fake_os_abort_armed = false;
+    mic_os_info = (mic_os_info_t){.page_bytes = 4096, .address_limit = SIZE_MAX};
+}
+
+/* ---- records and failures ---- */
+
+/* The error that a call is to return, 0 when it is to work. The mutex is held. */
+static int fake_failure(fake_os_kind_t kind)
+{
+    if (fake.fail_in == 0 || (fake.fail_kind != FAKE_OS_ANY && fake.fail_kind != kind)) return 0;
+    if (fake.fail_in > 1) {
+        fake.fail_in--;
+        return 0;
+    }
+    if (!fake.fail_on) fake.fail_in = 0;
+    fake.failures++;
+    return fake.fail_error;
+}
+
+static void fake_note(fake_os_kind_t kind, void *address, size_t bytes, size_t extra, int error)
+{
+    if (fake.counts[FAKE_OS_ANY] < FAKE_RECORDS)
+        fake.records[fake.counts[FAKE_OS_ANY]] =
+            (fake_os_record_t){kind, address, bytes, extra, error};
+    fake.counts[FAKE_OS_ANY]++;
+    fake.counts[kind]++;
+}
+
+void fake_os_fail(fake_os_kind_t kind, size_t n, int error, bool all)
+{
+    pthread_mutex_lock(&fake_mutex);
+    fake.fail_kind = kind;
+    fake.fail_in = n;
+    fake.fail_on = all;
+    fake.fail_error = error;
+    fake.failures = 0;
+    pthread_mutex_unlock(&fake_mutex);
+}
+
+size_t fake_os_failures(void) { return fake.failures; }
+
+void fake_os_limit_reserve(size_t bytes) { fake.reserve_limit = bytes; }
+
+size_t fake_os_count(fake_os_kind_t kind) { return fake.counts[kind]; }
+
+const fake_os_record_t *fake_os_record(fake_os_kind_t kind, size_t i)
+{
+    for (size_t at = 0; at < fake.counts[FAKE_OS_ANY] && at < FAKE_RECORDS; at++) {
+        if (kind != FAKE_OS_ANY && fake.records[at].kind != kind) continue;
+        if (i-- == 0) return &fake.records[at];
+    }
+    return NULL;
+}
+
+const fake_os_record_t *fake_os_last(fake_os_kind_t kind)
+{
+    return fake.counts[kind] == 0 ? NULL : fake_os_record(kind, fake.counts[kind] - 1);
+}
+
+void fake_os_forget(void)
+{
+    pthread_mutex_lock(&fake_mutex);
+    memset(fake.counts, 0, sizeof fake.counts);
+    pthread_mutex_unlock(&fake_mutex);
+}
+
+size_t fake_os_committed_bytes(void) { return fake_committed_pages * mic_os_info.page_bytes; }
+size_t fake_os_reserved_bytes(void) { return fake_reserved_bytes; }
+
+/* ---- address space ---- */
+
+/* The reservation that contains a range; complains if there is none. The mutex is held. */
+static fake_range_t *fake_find(const void *address, size_t bytes, const char *call)
+{
+    if ((uintptr_t)address % mic_os_info.page_bytes != 0 || bytes % mic_os_info.page_bytes != 0)
+        fake_complain(call, address, bytes);
+    for (size_t i = 0; i < FAKE_RANGES; i++) {
+        fake_range_t *const range = &fake_ranges[i];
+        const uintptr_t offset = (uintptr_t)address - (uintptr_t)range->start;
+        if (range->start != NULL && offset <= range->bytes && bytes <= range->bytes - offset)
+            return range;
+    }
+    fake_complain(call, address, bytes);
+}
+
+static void fake_mark(fake_range_t *range, const void *address, size_t bytes, bool committed)
+{
+    const size_t first = (size_t)((const char *)address - range->start) / mic_os_info.page_bytes;
+    const size_t end = first + bytes / mic_os_info.page_bytes;
+    for (size_t i = first; i < end && (committed || range->committed_pages > 0); i++) {
+        const size_t change = (size_t)committed - (size_t)range->committed[i]; /* -1, 0, 1 */
+        range->committed[i] = committed;
+        range->committed_pages += change;
+        fake_committed_pages += change;
+    }
+}
+
+static bool fake_is_committed(const fake_range_t *range, const void *address, size_t bytes)
+{
+    const size_t first = (size_t)((const char *)address - range->start) / mic_os_info.page_bytes;
+    return memchr(range->committed + first, 0, bytes / mic_os_info.page_bytes) == NULL;
+}
+
+static int fake_reserve(size_t bytes, size_t alignment, void **address)
+{
+    const size_t page = mic_os_info.page_bytes;
+    if (bytes == 0 || bytes % page != 0 || (alignment & (alignment - 1)) != 0)
+        fake_complain("reserve: bad arguments", NULL, bytes);
+    if (fake.reserve_limit != 0 && bytes > fake.reserve_limit) return ENOMEM;
+    size_t free_slot = 0;
+    while (free_slot < FAKE_RANGES && fake_ranges[free_slot].start != NULL) free_slot++;
+    if (free_slot == FAKE_RANGES) fake_complain("reserve: too many ranges", NULL, bytes);
+
+    const size_t slack = alignment > page ? alignment : 0;
+    char *const p = mmap(NULL, bytes + slack, PROT_NONE, FAKE_MAP_FLAGS, -1, 0);
+    if (p == MAP_FAILED) return ENOMEM;
+    char *const start = (char *)mic_align_up((uintptr_t)p, slack != 0 ? slack : page);
+    char *const end = p + bytes + slack;
+    if (start != p) munmap(p, (size_t)(start - p));
+    if (end != start + bytes) munmap(start + bytes, (size_t)(end - (start + bytes)));
+
+    unsigned char *const committed =
+        mmap(NULL, bytes / page, PROT_READ | PROT_WRITE, FAKE_MAP_FLAGS, -1, 0);
+    if (committed == MAP_FAILED) {
+        munmap(start, bytes);
+        return ENOMEM;
+    }
+    fake_ranges[free_slot] = (fake_range_t){start, bytes, 0, committed};
+    fake_reserved_bytes += bytes;
+    *address = start;
+    return 0;
+}
+
+int mic_os_reserve(size_t bytes, size_t alignment, void **address)
+{
+    const int saved = errno;
+    pthread_mutex_lock(&fake_mutex);
+    void *result = NULL;
+    int error = fake_failure(FAKE_OS_RESERVE);
+    if (error == 0) error = fake_reserve(bytes, alignment, &result);
+    if (error == 0) *address = result;
+    fake_note(FAKE_OS_RESERVE, result, bytes, alignment, error);
+    pthread_mutex_unlock(&fake_mutex);
+    errno = saved;
+    return error;
+}
+
+void mic_os_unreserve(void *address, size_t bytes)
+{
+    const int saved = errno;
+    pthread_mutex_lock(&fake_mutex);
+    fake_range_t *const range = fake_find(address, bytes, "unreserve: not reserved");
+    if (range->start != address || range->bytes != bytes)
+        fake_complain("unreserve: only part of a reservation", address, bytes);
+    fake_mark(range, address, bytes, false);
+    munmap(range->committed, bytes / mic_os_info.page_bytes);
+    munmap(address, bytes);
+    fake_reserved_bytes -= bytes;
+    *range = (fake_range_t){0};
+    fake_note(FAKE_OS_UNRESERVE, address, bytes, 0, 0);
+    pthread_mutex_unlock(&fake_mutex);
+    errno = saved;
+}
+
+/* Calls on a part of a reservation: what they have in common. */
+static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t extra)
+{
+    static const char *const bad[FAKE_OS_KINDS] = {
+        [FAKE_OS_COMMIT] = "commit: not reserved",
+        [FAKE_OS_DECOMMIT] = "decommit: not reserved",
+        [FAKE_OS_PURGE] = "purge: not reserved, or not committed",
+        [FAKE_OS_PURGE_LAZY] = "lazy purge: not reserved, or not committed",
+        [FAKE_OS_ADVISE_HUGE] = "advice: not reserved",
+    };
+    const int saved = errno;
+    pthread_mutex_lock(&fake_mutex);
+    fake_range_t *const range = fake_find(address, bytes, bad[kind]);
+    const int error = fake_failure(kind);
+    const bool purges = kind == FAKE_OS_PURGE || kind == FAKE_OS_PURGE_LAZY;
+    if (purges && !fake_is_committed(range, address, bytes))
+        fake_complain(bad[kind], address, bytes);
+    bool ok = true;
+    if (error == 0 && kind == FAKE_OS_COMMIT) {
+        ok = mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
+        fake_mark(range, address, bytes, true);
+    } else if (error == 0 && kind == FAKE_OS_DECOMMIT) {
+        ok = mmap(address, bytes, PROT_NONE, FAKE_MAP_FLAGS | MAP_FIXED, -1, 0) != MAP_FAILED;
+        fake_mark(range, address, bytes, false);
+    } else if (error == 0 && kind == FAKE_OS_PURGE) {
+        ok = madvise(address, bytes, MADV_DONTNEED) == 0;
+    } else if (error == 0 && kind == FAKE_OS_PURGE_LAZY) {
+        memset(address, FAKE_SCRIBBLE, bytes);
+    }
+    if (!ok) fake_complain("the system refused", address, bytes);
+    fake_note(kind, address, bytes, extra, error);
+    pthread_mutex_unlock(&fake_mutex);
+    errno = saved;
+    return error;
+}
+
+int mic_os_commit(void *p, size_t n) { return fake_change(FAKE_OS_COMMIT, p, n, 0); }
+int mic_os_decommit(void *p, size_t n) { return fake_change(FAKE_OS_DECOMMIT, p, n, 0); }
+int mic_os_purge(void *p, size_t n) { return fake_change(FAKE_OS_PURGE, p, n, 0); }
+int mic_os_purge_lazy(void *p, size_t n) { return fake_change(FAKE_OS_PURGE_LAZY, p, n, 0); }
+int mic_os_advise_huge(void *p, size_t n, bool allow)
+{
+    return fake_change(FAKE_OS_ADVISE_HUGE, p, n, allow);
+}
+
+/* ---- waiting, time, randomness ---- */
+
+void mic_os_wait(uint32_t *word, uint32_t while_value)
+{
+    const int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_value, NULL, NULL, 0);
+    errno = saved;
+}
+
+void mic_os_wake_one(uint32_t *word)
+{
+    const int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved;
+}
+
+void mic_os_yield(void) { sched_yield(); }
+
+static uint64_t fake_locked_add(uint64_t *word, uint64_t step)
+{
+    pthread_mutex_lock(&fake_mutex);
+    const uint64_t value = *word += step;
+    pthread_mutex_unlock(&fake_mutex);
+    return value;
+}
+
+void fake_os_set_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms - mic_os_clock_ms()); }
+void fake_os_advance_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms); }
+void fake_os_set_cpu_step_ns(uint64_t step) { fake.cpu_step_ns = step; }
+void fake_os_set_seed(uint64_t seed) { fake.seed = seed; }
+
+uint64_t mic_os_clock_ms(void) { return FAKE_CLOCK_START_MS + fake_locked_add(&fake.clock_ms, 0); }
+uint64_t mic_os_clock_ns(void) { return mic_os_clock_ms() * 1000000u; }
+uint64_t mic_os_thread_cpu_ns(void) { return fake_locked_add(&fake.cpu_ns, fake.cpu_step_ns); }
+
+/* splitmix64 */
+uint64_t mic_os_random(void)
+{
+    uint64_t x = fake_locked_add(&fake.seed, 0x9e3779b97f4a7c15u);
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* ---- process ---- */
+
+void mic_os_init(void) {}
+
+void fake_os_set_process_info(const mic_os_process_t *info) { fake.process = *info; }
+void mic_os_process_info(mic_os_process_t *info) { *info = fake.process; }
+
+void fake_os_setenv(const char *name, const char *value)
+{
+    size_t i = 0;
+    while (i < FAKE_VARIABLES - 1 && fake.variables[i][0] != NULL &&
+           strcasecmp(fake.variables[i][0], name) != 0)
+        i++;
+    fake.variables[i][0] = name;
+    fake.variables[i][1] = value;
+}
+
+void fake_os_set_environment_ready(bool ready) { fake.environment_missing = !ready; }
+
+const char *mic_os_getenv(const char *name, bool *ready)
+{
+    *ready = !fake.environment_missing;
+    for (size_t i = 0; *ready && i < FAKE_VARIABLES && fake.variables[i][0] != NULL; i++) {
+        if (strcasecmp(fake.variables[i][0], name) == 0) return fake.variables[i][1];
+    }
+    return NULL;
+}
+
+void mic_os_write_stderr(const char *text, size_t length)
+{
+    pthread_mutex_lock(&fake_mutex);
+    fake.text_writes++;
+    if (length < FAKE_STDERR_BYTES - fake.text_length) {
+        memcpy(fake.text + fake.text_length, text, length);
+        fake.text_length += length;
+        fake.text[fake.text_length] = 0;
+    }
+    pthread_mutex_unlock(&fake_mutex);
+}
+
+const char *fake_os_stderr(void) { return fake.text; }
+size_t fake_os_stderr_writes(void) { return fake.text_writes; }
+
+void fake_os_clear_stderr(void)
+{
+    fake.text_length = 0;
+    fake.text_writes = 0;
+    fake.text[0] = 0;
+}
+
+mic_noreturn void mic_os_abort(void)
+{
+    if (fake_os_abort_armed) {
+        fake_os_abort_armed = false;
+        longjmp(fake_os_abort_point, 1);
+    }
+    fprintf(stderr, "fake_os: abort; stderr so far:\n%s", fake.text);
+    abort();
+}
+
+/* ---- thread end, fork ---- */
+
+static pthread_key_t fake_key;
+static bool fake_key_ready;
+
+int mic_os_thread_exit_init(void (*at_exit)(void *pass))
+{
+    const int error = pthread_key_create(&fake_key, at_exit);
+    fake_key_ready = error == 0;
+    return error;
+}
+
+void mic_os_thread_arm(void *pass)
+{
+    const int saved = errno;
+    if (fake_key_ready) (void)pthread_setspecific(fake_key, pass);
+    errno = saved;
+}
+
+int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    return pthread_atfork(prepare, parent, child);
+}
