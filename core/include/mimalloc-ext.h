@@ -11,19 +11,19 @@ extern "C" {
 #endif
 
 /** @name Programs with more than one allocator
-    One call instead of asking first and freeing then. The answer for a block is exact as long as the
-    caller owns it: nobody else frees it meanwhile. @{ */
+    One call instead of asking first and freeing then. The answer is exact for a block that the caller
+    owns: nobody else frees it meanwhile. @{ */
 
 /** Frees p if it is a block of this library.
     @param p any pointer that the caller may free somewhere
-    @return true: p was freed. False: p is NULL or not ours, nothing happened, nothing is reported */
+    @return true: p was freed. False: p is NULL or not ours; nothing happened or is reported */
 mi_decl_nodiscard mi_decl_export bool mi_free_if_owned(void *p) mi_attr_noexcept;
 
 /** Resizes p, as mi_realloc() does, if it is a block of this library.
     @param p       any pointer that the caller may resize somewhere
     @param newsize bytes
     @param result  out: the block, or NULL with ENOMEM: p stays valid. Untouched if not ours
-    @return true: p is ours. False: p is NULL or not ours, nothing happened, nothing is reported */
+    @return true: p is ours. False: p is NULL or not ours; nothing happened or is reported */
 mi_decl_nodiscard mi_decl_export bool mi_realloc_if_owned(void *p, size_t newsize,
                                                           void **result) mi_attr_noexcept;
 /** @} */

@@ -1,5 +1,5 @@
-/* What the exported functions share. They check arguments, set errno and call down once; a rule that
-   needs more than that belongs into alloc/. */
+/* What the exported functions share. They check arguments, set errno and call down once; what needs
+   more than that belongs into alloc/. */
 #ifndef MIC_API_API_H
 #define MIC_API_API_H
 

@@ -12,8 +12,9 @@ bool mi_check_owned(const void *p) { return mic_is_owned(p); }
 /* A plain block of the calling thread: the answer that mic_free computes anyway. */
 mic_inline bool owned_here(const void *p)
 {
-    const mic_page_t *const page = mic_page_of_main(p);
-    return page != NULL && mic_load_fast(&page->owner) == (uintptr_t)mic_tls.record;
+    mic_page_t *page;
+    return mic_page_find_main(p, &page) &&
+           mic_load_fast(&page->owner) == (uintptr_t)mic_tls.record;
 }
 
 bool mi_free_if_owned(void *p)

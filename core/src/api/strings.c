@@ -39,7 +39,7 @@ wchar_t *mi_wcsdup(const wchar_t *s)
 char *mi_realpath(const char *fname, char *resolved_name)
 {
     if (resolved_name != NULL) return realpath(fname, resolved_name);
-    /* not realpath(fname, NULL): that block would be the C library's where malloc is not replaced */
+    /* not realpath(fname, NULL): that block would be libc's where malloc is not replaced */
     char path[PATH_MAX];
     return realpath(fname, path) == NULL ? NULL : mi_strdup(path);
 }

@@ -1,0 +1,57 @@
+/* Aligned allocation. Pages start at multiples of 64 KiB and have no header, so a class whose block
+   size is a multiple of the alignment has only aligned blocks: no padding, no inner pointers. Above
+   64 KiB a block gets a run of slices at an aligned address. Only an offset that does not agree
+   with the alignment needs a pointer into a block. Any thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/slow.h"
+#include "base/check.h"
+#include "rt/report.h"
+
+static void *aligned_from_class(size_t bytes, size_t alignment, bool zero)
+{
+    unsigned cls = mic_class_of(mic_max(bytes, alignment));
+    while ((mic_class_bytes(cls) & (alignment - 1)) != 0) cls++;
+    const size_t block = mic_class_bytes(cls);
+    return zero ? mic_zalloc(block) : mic_malloc(block);
+}
+
+void mic_alloc_mark_inner(void *block)
+{
+    mic_page_t *const page = mic_page_of(block);
+    if (mic_thread_is_ready()) {
+        mic_page_owner_tag(page, MIC_OWNER_INNER, 0);
+    } else { /* the late record's: tags change under its lock */
+        mic_lock_acquire(&mic_late_lock);
+        mic_page_owner_tag(page, MIC_OWNER_INNER, 0);
+        mic_lock_release(&mic_late_lock);
+    }
+}
+
+static void *aligned_at_offset(size_t bytes, size_t alignment, size_t offset, bool zero)
+{
+    if (bytes > MIC_SIZE_MAX - alignment) return mic_alloc_slow(SIZE_MAX, false);
+    char *const block = zero ? mic_zalloc(bytes + alignment - 1) : mic_malloc(bytes + alignment - 1);
+    if (block == NULL) return NULL;
+    const uintptr_t miss = ((uintptr_t)block + offset) & (alignment - 1);
+    if (miss == 0) return block;
+    mic_alloc_mark_inner(block);
+    return block + (alignment - miss);
+}
+
+void *mic_alloc_aligned(size_t bytes, size_t alignment, size_t offset, bool zero)
+{
+    if (mic_unlikely(!mic_is_power_of_two(alignment))) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (mic_unlikely(bytes > MIC_SIZE_MAX)) return mic_alloc_slow(bytes, false);
+    if (mic_likely((offset & (alignment - 1)) == 0)) {
+        if (alignment <= MIC_ALIGN_MAX_NATURAL) return zero ? mic_zalloc(bytes) : mic_malloc(bytes);
+        if (alignment <= MIC_SLICE_BYTES && bytes <= MIC_LARGE_BLOCK_MAX)
+            return aligned_from_class(bytes, alignment, zero);
+        return mic_alloc_span(bytes, mic_max(alignment, MIC_SLICE_BYTES), zero);
+    }
+    return aligned_at_offset(bytes, alignment, offset, zero);
+}

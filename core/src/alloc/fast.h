@@ -1,0 +1,52 @@
+/* The two fast paths; the golden test counts their instructions (malloc 13, free 17 on x86-64).
+
+       malloc(n <= 1024): class by table -> head of the class list -> pop -> return
+       free(p): descriptor by arithmetic -> owner is me? -> push on the page's list -> empty? -> return
+
+   Everything rarer makes one of the compares fail: a thread that is not ready has empty lists and a
+   record that owns nothing; full, sampled and offset pages carry a tag in their owner word. */
+#ifndef MIC_ALLOC_FAST_H
+#define MIC_ALLOC_FAST_H
+
+#include "heap/record.h"
+#include "os/tls.h"
+
+/* Miss of malloc: any size, any thread state. */
+mic_hidden void *mic_malloc_slow(size_t bytes);
+/* Miss of free: everything but a plain local block of a page that stays non-empty and not full. */
+mic_hidden void mic_free_slow(void *p);
+/* The push emptied the page. */
+mic_hidden void mic_free_emptied(mic_page_t *page);
+
+mic_inline mic_block_t *mic_theap_pop(mic_theap_t *theap, unsigned cls)
+{
+    mic_block_t *const block = theap->list[cls];
+    if (mic_unlikely(block == NULL)) return NULL;
+    mic_block_t *const next = block->next;
+    theap->list[cls] = next;
+    if (CFG_PREFETCH_NEXT) mic_prefetch(next);
+    return block;
+}
+
+mic_inline void *mic_malloc(size_t bytes)
+{
+    if (mic_unlikely(bytes > MIC_TABLE_MAX_BYTES)) return mic_malloc_slow(bytes);
+    mic_theap_t *const theap = mic_tls.theap;
+    mic_block_t *const block = mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+    if (mic_unlikely(block == NULL)) return mic_malloc_slow(bytes);
+    return block;
+}
+
+mic_inline void mic_free(void *p)
+{
+    mic_page_t *page;
+    if (mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record)) {
+        mic_free_slow(p);
+        return;
+    }
+    mic_page_push_local(page, (mic_block_t *)p);
+    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+}
+
+#endif

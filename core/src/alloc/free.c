@@ -1,0 +1,107 @@
+/* Freeing's slow path: everything but a plain local block. Any thread; never makes a thread ready,
+   never changes errno. */
+#include <errno.h>
+
+#include "alloc/slow.h"
+#include "base/check.h"
+#include "os/os.h"
+#include "rt/report.h"
+
+bool mic_locate(const void *p, mic_located_t *at)
+{
+    mic_page_t *const page = mic_page_of(p);
+    if (page == NULL) return false;
+    const mic_block_check_t check = mic_page_locate(page, p, &at->index);
+    if (check == MIC_BLOCK_OUTSIDE) return false;
+    at->page = page;
+    at->block = mic_page_block(page, at->index);
+    at->inner = check == MIC_BLOCK_INNER;
+    return true;
+}
+
+/* Inner pointers are legal only in pages that handed one out. */
+static bool free_is_legal(const mic_located_t *at)
+{
+    return !at->inner || (mic_page_owner(at->page) & MIC_OWNER_INNER) != 0;
+}
+
+size_t mic_located_usable(const mic_located_t *at, const void *p)
+{
+    if (!free_is_legal(at)) return 0;
+    return at->page->block_bytes - (size_t)((const char *)p - at->block);
+}
+
+void mic_free_emptied(mic_page_t *page)
+{
+    mic_record_t *const record = mic_tls.record;
+    if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
+    mic_record_enter(record);
+    mic_theap_page_emptied(page);
+    mic_record_leave(record);
+}
+
+/* The page's owner is the calling thread. */
+static void free_local_slow(mic_page_t *page, void *block)
+{
+    mic_record_t *const record = mic_tls.record;
+    mic_record_enter(record);
+    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
+    mic_page_push_local(page, block);
+    if (page->used == 0) mic_theap_page_emptied(page);
+    mic_record_leave(record);
+}
+
+/* RF.12a: the freer of a span holds its only block and releases it itself. */
+static void free_remote_span(mic_page_t *page)
+{
+    for (;;) {
+        mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
+        mic_lock_acquire(&record->lock);
+        if (mic_record_of_owner(mic_page_owner(page)) == record) {
+            (void)mic_remote_clear(page);
+            mic_theap_release_page_locked(page);
+            mic_lock_release(&record->lock);
+            return;
+        }
+        mic_lock_release(&record->lock); /* the record's pages moved meanwhile */
+    }
+}
+
+static void free_remote(mic_page_t *page, size_t index, const void *p)
+{
+    if (!mic_remote_set(page, index)) {
+        mic_report_error(EAGAIN, "double free of %p", p);
+        return;
+    }
+    if (page->kind == MIC_PAGE_SPAN)
+        free_remote_span(page);
+    else
+        mic_record_notify(page);
+}
+
+void mic_free_slow(void *p)
+{
+    if (p == NULL) return;
+    mic_located_t at;
+    if (!mic_locate(p, &at) || !free_is_legal(&at)) {
+        mic_report_error(EINVAL, "free of %p, which is not a block of this allocator", p);
+        return;
+    }
+    if (mic_unlikely(mic_fork_rebuild_due) && mic_thread_is_ready()) mic_fork_rebuild();
+    if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record)
+        free_local_slow(at.page, at.block);
+    else
+        free_remote(at.page, at.index, p);
+}
+
+bool mic_is_owned(const void *p)
+{
+    mic_located_t at;
+    return mic_locate(p, &at);
+}
+
+size_t mic_usable_size(const void *p)
+{
+    mic_located_t at;
+    return p != NULL && mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
+}

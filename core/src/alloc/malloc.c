@@ -1,0 +1,188 @@
+/* Allocation's slow path: threads that are not ready, refills, big blocks, blocks for threads that
+   have ended. Any thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/slow.h"
+#include "base/check.h"
+#include "os/os.h"
+#include "rt/report.h"
+
+/* ---- deferred free ---- */
+
+static mic_atomic(uintptr_t) deferred_fun, deferred_arg;
+#define DEFERRED_PERIOD 256 /* slow paths */
+
+void mic_register_deferred(mic_deferred_fun *fun, void *arg)
+{
+    mic_store_relaxed(&deferred_arg, (uintptr_t)arg);
+    mic_store_release(&deferred_fun, (uintptr_t)fun);
+}
+
+/* Holding no lock and not inside the allocator as a forked child sees it: the callback may allocate,
+   free and fork. Not again from within itself. */
+void mic_deferred_call(mic_record_t *record, bool force)
+{
+    mic_deferred_fun *const fun = (mic_deferred_fun *)mic_load_acquire(&deferred_fun);
+    if (fun == NULL || record->in_callback) return;
+    record->in_callback = true;
+    fun(force, record->heartbeat, (void *)mic_load_relaxed(&deferred_arg));
+    record->in_callback = false;
+}
+
+/* ---- periodic work ---- */
+
+void mic_slow_tick(mic_record_t *record)
+{
+    if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
+    record->heartbeat++;
+    if (mic_unlikely(record->heartbeat % DEFERRED_PERIOD == 0)) mic_deferred_call(record, false);
+    mic_record_enter(record);
+    if (!mic_inbox_is_empty(&record->inbox)) mic_record_drain(record);
+    if (mic_unlikely(mic_load_relaxed(&record->collect) != 0)) {
+        mic_store_relaxed(&record->collect, 0);
+        mic_theap_collect(&record->theap);
+    }
+    mic_purge_run(false);
+    mic_record_leave(record);
+}
+
+/* ---- one block from a thread heap that the caller has authority over ---- */
+
+static size_t alloc_class_bytes(size_t bytes)
+{
+    return bytes <= MIC_LARGE_BLOCK_MAX ? mic_class_bytes(mic_class_of(bytes))
+                                        : mic_align_up(bytes, MIC_SLICE_BYTES);
+}
+
+/* *zeroed: what of the block is known to be zero already; the first word never is. */
+static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
+{
+    *zeroed = false;
+    if (bytes > MIC_LARGE_BLOCK_MAX) {
+        mic_page_t *const page = mic_theap_new_span(theap, bytes, MIC_SLICE_BYTES, zeroed);
+        return page == NULL ? NULL : page->start;
+    }
+    const unsigned cls = mic_class_of(bytes);
+    mic_block_t *const block = mic_theap_pop(theap, cls);
+    return block != NULL ? block : mic_theap_refill(theap, cls, zeroed);
+}
+
+static void *alloc_clear(void *p, size_t bytes, bool zeroed)
+{
+    if (zeroed)
+        ((mic_block_t *)p)->next = NULL; /* the link is all that was written */
+    else
+        memset(p, 0, alloc_class_bytes(bytes));
+    return p;
+}
+
+/* For threads whose record was handed over: the shared late record, under its lock. */
+static void *alloc_late(size_t bytes, bool *zeroed)
+{
+    if (!mic_process_start()) return NULL;
+    if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
+    if (!mic_inbox_is_empty(&mic_record_late.inbox)) mic_record_drain_late();
+    mic_lock_acquire(&mic_late_lock);
+    void *const p = alloc_from(&mic_record_late.theap, bytes, zeroed);
+    mic_lock_release(&mic_late_lock);
+    return p;
+}
+
+static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
+{
+    mic_record_t *const record = theap->record;
+    mic_record_enter(record);
+    void *const p = alloc_from(theap, bytes, zeroed);
+    if (CFG_DEBUG && mic_deep_enabled) mic_assert_deep(mic_theap_is_valid(theap));
+    mic_record_leave(record);
+    return p;
+}
+
+static void *alloc_once(size_t bytes, bool *zeroed)
+{
+    if (!mic_thread_is_ready() && !mic_thread_attach()) return alloc_late(bytes, zeroed);
+    mic_theap_t *const theap = mic_tls.theap;
+    if (bytes <= MIC_LARGE_BLOCK_MAX) {
+        mic_block_t *const block = mic_theap_pop(theap, mic_class_of(bytes));
+        if (block != NULL) {
+            *zeroed = false;
+            return block;
+        }
+    }
+    mic_slow_tick(mic_tls.record);
+    return alloc_ready(mic_tls.theap, bytes, zeroed);
+}
+
+static void *alloc_failed(size_t bytes)
+{
+    mic_report_error(bytes > MIC_SIZE_MAX ? EOVERFLOW : ENOMEM, "out of memory: request of %zu bytes",
+                     bytes);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *mic_alloc_slow(size_t bytes, bool zero)
+{
+    if (mic_unlikely(bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES)) return alloc_failed(bytes);
+    bool zeroed;
+    void *p = alloc_once(bytes, &zeroed);
+    if (mic_unlikely(p == NULL)) {
+        mic_collect(true);
+        p = alloc_once(bytes, &zeroed);
+        if (p == NULL) return alloc_failed(bytes);
+    }
+    return zero ? alloc_clear(p, bytes, zeroed) : p;
+}
+
+void *mic_malloc_slow(size_t bytes) { return mic_alloc_slow(bytes, false); }
+
+void *mic_zalloc(size_t bytes)
+{
+    if (mic_likely(bytes <= MIC_TABLE_MAX_BYTES)) {
+        mic_theap_t *const theap = mic_tls.theap;
+        const unsigned cls = theap->class_of[(bytes + 15) >> 4];
+        mic_block_t *const block = mic_theap_pop(theap, cls);
+        if (mic_likely(block != NULL)) return memset(block, 0, mic_class_bytes(cls));
+    }
+    return mic_alloc_slow(bytes, true);
+}
+
+void *mic_alloc_count(size_t count, size_t bytes, bool zero)
+{
+    size_t total;
+    if (mic_unlikely(mic_mul_overflow(count, bytes, &total))) return alloc_failed(SIZE_MAX);
+    return zero ? mic_zalloc(total) : mic_malloc(total);
+}
+
+static void *span_once(size_t bytes, size_t alignment, bool *zeroed)
+{
+    mic_page_t *page;
+    if (mic_thread_is_ready() || mic_thread_attach()) {
+        mic_slow_tick(mic_tls.record);
+        mic_record_enter(mic_tls.record);
+        page = mic_theap_new_span(mic_tls.theap, bytes, alignment, zeroed);
+        mic_record_leave(mic_tls.record);
+    } else {
+        if (!mic_process_start()) return NULL;
+        mic_lock_acquire(&mic_late_lock);
+        page = mic_theap_new_span(&mic_record_late.theap, bytes, alignment, zeroed);
+        mic_lock_release(&mic_late_lock);
+    }
+    return page == NULL ? NULL : page->start;
+}
+
+void *mic_alloc_span(size_t bytes, size_t alignment, bool zero)
+{
+    if (bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES || alignment > MIC_SIZE_MAX - bytes)
+        return alloc_failed(bytes);
+    bool zeroed;
+    void *p = span_once(bytes, alignment, &zeroed);
+    if (p == NULL) {
+        mic_collect(true);
+        p = span_once(bytes, alignment, &zeroed);
+        if (p == NULL) return alloc_failed(bytes);
+    }
+    if (zero && !zeroed) memset(p, 0, mic_align_up(mic_max(bytes, 1), MIC_SLICE_BYTES));
+    return p;
+}

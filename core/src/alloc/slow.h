@@ -1,0 +1,34 @@
+/* Shared by the files of alloc/ only: the slow path of an allocation. */
+#ifndef MIC_ALLOC_SLOW_H
+#define MIC_ALLOC_SLOW_H
+
+#include "alloc/alloc.h"
+#include "heap/thread.h"
+
+/* Any size, any thread state; zeroed if asked. NULL with ENOMEM. */
+void *mic_alloc_slow(size_t bytes, bool zero);
+/* One block in a page of its own whose start is a multiple of alignment (>= a slice). */
+void *mic_alloc_span(size_t bytes, size_t alignment, bool zero);
+/* The page gets the tag for pointers that are not the start of a block; the caller owns a block of
+   it that it has just allocated. */
+void mic_alloc_mark_inner(void *block);
+
+/* Block that holds p and its page, for any p; false when p is in no block of ours. The page is
+   stable while the block is live. */
+typedef struct mic_located {
+    mic_page_t *page;
+    char *block;
+    size_t index;
+    bool inner; /* p is not the block's start */
+} mic_located_t;
+bool mic_locate(const void *p, mic_located_t *at);
+
+/* Usable bytes behind p if it is a pointer that this library may have handed out, else 0. */
+size_t mic_located_usable(const mic_located_t *at, const void *p);
+
+/* Periodic work of a slow path of a ready thread, before it does what it came for. */
+void mic_slow_tick(mic_record_t *record);
+/* The user's deferred-free callback, if there is one. */
+void mic_deferred_call(mic_record_t *record, bool force);
+
+#endif

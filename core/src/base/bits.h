@@ -1,0 +1,34 @@
+/* Bit scans, rounding, overflow-checked multiplication. */
+#ifndef MIC_BASE_BITS_H
+#define MIC_BASE_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* index of the lowest / highest set bit; x must not be 0 */
+mic_inline unsigned mic_bit_lowest(uint64_t x) { return (unsigned)__builtin_ctzll(x); }
+mic_inline unsigned mic_bit_highest(uint64_t x) { return 63u - (unsigned)__builtin_clzll(x); }
+mic_inline unsigned mic_bit_count(uint64_t x) { return (unsigned)__builtin_popcountll(x); }
+
+mic_inline bool mic_is_power_of_two(size_t x) { return x != 0 && (x & (x - 1)) == 0; }
+
+/* a must be a power of two; the caller made sure that x + a does not overflow */
+mic_inline size_t mic_align_up(size_t x, size_t a) { return (x + a - 1) & ~(a - 1); }
+mic_inline size_t mic_align_down(size_t x, size_t a) { return x & ~(a - 1); }
+mic_inline size_t mic_divide_up(size_t x, size_t d) { return (x + d - 1) / d; }
+mic_inline size_t mic_min(size_t a, size_t b) { return a < b ? a : b; }
+mic_inline size_t mic_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* true on overflow */
+mic_inline bool mic_mul_overflow(size_t a, size_t b, size_t *product)
+{
+    return __builtin_mul_overflow(a, b, product);
+}
+
+/* n consecutive set bits starting at bit `at`; n in 1..64, at + n <= 64 */
+mic_inline uint64_t mic_bit_mask(unsigned at, unsigned n) { return (~(uint64_t)0 >> (64 - n)) << at; }
+
+#endif

@@ -1,0 +1,75 @@
+/* Build modes and geometry: every feature is a constant 0 or 1 in every build, tested with plain
+   `if`, so that both sides always compile. Not for: run-time options (rt/options.h). */
+#ifndef MIC_BASE_CONFIG_H
+#define MIC_BASE_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- build modes (given by the build system; a plain compile gets the release build) ---- */
+#ifndef MIC_MODE_SECURE
+#define MIC_MODE_SECURE 0
+#endif
+#ifndef MIC_MODE_HARDENED
+#define MIC_MODE_HARDENED 0
+#endif
+#ifndef MIC_MODE_DEBUG
+#define MIC_MODE_DEBUG 0
+#endif
+#ifndef MIC_OVERRIDE
+#define MIC_OVERRIDE 0
+#endif
+#ifndef MIC_CFG_XMALLOC
+#define MIC_CFG_XMALLOC 0
+#endif
+#ifndef MIC_CFG_SHOW_ERRORS
+#define MIC_CFG_SHOW_ERRORS 0
+#endif
+#ifndef MIC_CFG_NO_THP
+#define MIC_CFG_NO_THP 0
+#endif
+#ifndef MIC_CFG_SKIP_COLLECT_ON_EXIT
+#define MIC_CFG_SKIP_COLLECT_ON_EXIT 0
+#endif
+#ifndef MIC_CFG_PREFETCH_NEXT
+#define MIC_CFG_PREFETCH_NEXT 0
+#endif
+
+#define CFG_DEBUG MIC_MODE_DEBUG
+#define CFG_SECURE (MIC_MODE_SECURE || MIC_MODE_HARDENED)
+#define CFG_HARDENED MIC_MODE_HARDENED
+#define CFG_ASSERT (MIC_MODE_DEBUG || MIC_MODE_SECURE || MIC_MODE_HARDENED)
+#define CFG_XMALLOC MIC_CFG_XMALLOC
+#define CFG_SHOW_ERRORS MIC_CFG_SHOW_ERRORS
+#define CFG_NO_THP MIC_CFG_NO_THP
+#define CFG_SKIP_COLLECT_ON_EXIT MIC_CFG_SKIP_COLLECT_ON_EXIT
+#define CFG_PREFETCH_NEXT MIC_CFG_PREFETCH_NEXT
+
+_Static_assert(!(MIC_MODE_HARDENED && !MIC_MODE_SECURE), "hardened is secure plus more");
+_Static_assert(sizeof(void *) == 8, "64-bit targets only");
+
+/* ---- geometry ----
+   arena   |segment|segment|...           one contiguous reservation
+   segment |slice 0|slice 1| ... |511|    32 MiB
+   slice   64 KiB; a page is a run of slices that serves one size class */
+#define MIC_SLICE_SHIFT 16
+#define MIC_SLICE_BYTES ((size_t)1 << MIC_SLICE_SHIFT)
+#define MIC_SEGMENT_SHIFT 25
+#define MIC_SEGMENT_BYTES ((size_t)1 << MIC_SEGMENT_SHIFT)
+#define MIC_SEGMENT_SLICES ((size_t)1 << (MIC_SEGMENT_SHIFT - MIC_SLICE_SHIFT))
+#define MIC_SEGMENT_WORDS (MIC_SEGMENT_SLICES / 64)
+#define MIC_DESCRIPTOR_BYTES ((size_t)128)
+
+#define MIC_ALIGN_MAX_NATURAL ((size_t)16)
+#define MIC_BLOCK_MIN_BYTES ((size_t)16)
+/* one remote-free bit for each possible block of a slice */
+#define MIC_REMOTE_BITMAP_BYTES (MIC_SLICE_BYTES / MIC_BLOCK_MIN_BYTES / 8)
+
+#define MIC_KIB ((size_t)1024)
+#define MIC_MIB ((size_t)1024 * 1024)
+#define MIC_GIB ((size_t)1024 * 1024 * 1024)
+
+#define MIC_SIZE_MAX ((size_t)PTRDIFF_MAX)
+#define MIC_CACHE_LINE 64
+
+#endif

@@ -1,0 +1,95 @@
+/* Draining inboxes and reaping orphans; see pool.h and docs/protocols/remote_free.md. */
+#include "base/check.h"
+#include "heap/pool.h"
+
+/* Records taken out of the pool by this thread, to be drained when no record lock is held. */
+typedef struct drain_work {
+    mic_record_t *head;
+    bool late;
+} drain_work_t;
+
+/* RF.2-7 */
+static void drain_notify(mic_page_t *page, drain_work_t *work)
+{
+    mic_record_t *const record = (mic_record_t *)mic_remote_notify(page);
+    if (record == NULL) return;
+    if (record == &mic_record_late) {
+        work->late = true;
+    } else if (mic_pool_take(record)) {
+        record->work_next = work->head;
+        work->head = record;
+    }
+}
+
+/* RF.9-11 over a taken list; the caller has authority over the record and holds its lock. */
+static void drain_list_locked(mic_record_t *record, mic_page_t *list, drain_work_t *work)
+{
+    while (list != NULL) {
+        mic_page_t *const page = list;
+        const uintptr_t owner = mic_remote_untoken(&list);
+        if (mic_record_of_owner(owner) == record)
+            mic_theap_collect_page_locked(page); /* RF.10, 12 */
+        else if (owner != 0)
+            drain_notify(page, work); /* RF.11 */
+    }
+}
+
+static void drain_reap(drain_work_t *work)
+{
+    while (work->head != NULL || work->late) {
+        if (work->late) {
+            work->late = false;
+            mic_lock_acquire(&mic_late_lock);
+            mic_lock_acquire(&mic_record_late.lock);
+            drain_list_locked(&mic_record_late, mic_inbox_take(&mic_record_late.inbox), work);
+            mic_lock_release(&mic_record_late.lock);
+            mic_lock_release(&mic_late_lock);
+            continue;
+        }
+        mic_record_t *const record = work->head;
+        work->head = record->work_next;
+        do {
+            mic_lock_acquire(&record->lock);
+            drain_list_locked(record, mic_inbox_take_untag(&record->inbox), work); /* RF.13 */
+            mic_lock_release(&record->lock);
+        } while (!mic_pool_put(record)); /* RF.15 */
+    }
+}
+
+void mic_record_drain(mic_record_t *record)
+{
+    drain_work_t work = {NULL, false};
+    mic_lock_acquire(&record->lock);
+    drain_list_locked(record, mic_inbox_take(&record->inbox), &work); /* RF.8 */
+    mic_lock_release(&record->lock);
+    drain_reap(&work);
+}
+
+void mic_record_drain_late(void)
+{
+    drain_work_t work = {NULL, true};
+    drain_reap(&work);
+}
+
+void mic_record_notify(mic_page_t *page)
+{
+    drain_work_t work = {NULL, false};
+    drain_notify(page, &work);
+    drain_reap(&work);
+}
+
+void mic_record_put_back(mic_record_t *record)
+{
+    drain_work_t work = {record, false};
+    record->work_next = NULL;
+    drain_reap(&work);
+}
+
+void mic_record_adopt(mic_record_t *record)
+{
+    drain_work_t work = {NULL, false};
+    mic_lock_acquire(&record->lock);
+    drain_list_locked(record, mic_inbox_take_untag(&record->inbox), &work);
+    mic_lock_release(&record->lock);
+    drain_reap(&work);
+}

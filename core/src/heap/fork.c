@@ -1,0 +1,112 @@
+/* Fork. Prepare takes every lock in rank order, so the child sees all that locks protect at rest;
+   what the fast paths and refills of other threads were doing it sees as a prefix of their stores,
+   each of which loses a block at worst.
+
+   The child rebuilds at its first slow path (most children exec before): records whose thread was
+   inside a slow path are frozen (frees to them stay safe, their pages are not reused), the others
+   become orphans; all tokens and inboxes are made anew, since a remote free may have stopped
+   between bit, flag and push. Legal because exactly one thread runs. */
+#include "base/check.h"
+#include "heap/thread.h"
+#include "os/os.h"
+#include "rt/report.h"
+
+bool mic_fork_rebuild_due;
+
+static void fork_prepare(void)
+{
+    mic_record_list_lock_for_fork();
+    mic_lock_acquire_for_fork(&mic_late_lock);
+    mic_lock_acquire_for_fork(&mic_record_late.lock);
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        mic_lock_acquire_for_fork(&r->lock);
+    mic_pool_lock_for_fork();
+    mic_arena_lock_for_fork();
+    mic_report_lock_for_fork();
+    mic_lock_pass_begin();
+}
+
+static void fork_release(bool child)
+{
+    mic_lock_pass_end();
+    mic_report_unlock_after_fork(child);
+    mic_arena_unlock_after_fork(child);
+    mic_pool_unlock_after_fork(child);
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        (child ? mic_lock_reset : mic_lock_release)(&r->lock);
+    (child ? mic_lock_reset : mic_lock_release)(&mic_record_late.lock);
+    (child ? mic_lock_reset : mic_lock_release)(&mic_late_lock);
+    mic_record_list_unlock_after_fork(child);
+}
+
+static void fork_parent(void) { fork_release(false); }
+
+static void fork_child(void)
+{
+    fork_release(true);
+    mic_fork_rebuild_due = true;
+}
+
+void mic_fork_register(void) { (void)mic_os_on_fork(fork_prepare, fork_parent, fork_child); }
+
+/* No token survives: nobody holds one, all inboxes are empty. */
+static void fork_reset_tokens(void)
+{
+    for (unsigned a = 0; a < mic_load_relaxed(&mic_arena_count); a++) {
+        const size_t slices = mic_min(mic_arenas[a].slice_count,
+                                      mic_load_relaxed(&mic_arenas[a].opened) * MIC_SEGMENT_SLICES);
+        for (size_t i = 0; i < slices; i++) {
+            mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(a, i);
+            if (mic_load_relaxed(&page->pending) != 0) mic_remote_reset_token(page);
+        }
+    }
+}
+
+/* Collects the bits of every page of a record that is ours to touch. */
+static void fork_collect_locked(mic_record_t *record)
+{
+    for (mic_page_t *page = record->theap.pages, *next; page != NULL; page = next) {
+        next = page->all_next;
+        page->flags &= (uint8_t)~MIC_PAGE_POLL;
+        if (!mic_remote_any(page)) continue;
+        if (page->kind == MIC_PAGE_SPAN) {
+            (void)mic_remote_clear(page); /* its freer did not get to releasing it */
+            mic_theap_release_page_locked(page);
+        } else {
+            mic_theap_collect_page_locked(page);
+        }
+    }
+    record->theap.polls = 0;
+}
+
+static void fork_rebuild_record(mic_record_t *record)
+{
+    mic_lock_acquire(&record->lock);
+    fork_collect_locked(record);
+    mic_lock_release(&record->lock);
+}
+
+void mic_fork_rebuild(void)
+{
+    mic_fork_rebuild_due = false;
+    fork_reset_tokens();
+    mic_pool_reset();
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        (void)mic_inbox_take_untag(&r->inbox);
+    (void)mic_inbox_take(&mic_record_late.inbox);
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
+        if (r->state == MIC_RECORD_FROZEN) continue;
+        if (r == mic_tls.record) {
+            fork_rebuild_record(r);
+        } else if (mic_load_relaxed(&r->busy) != 0) {
+            r->state = MIC_RECORD_FROZEN;
+        } else {
+            fork_rebuild_record(r);
+            mic_theap_collect(&r->theap);
+            mic_require(mic_pool_put(r));
+        }
+    }
+    mic_lock_acquire(&mic_late_lock);
+    fork_rebuild_record(&mic_record_late);
+    mic_lock_release(&mic_late_lock);
+}

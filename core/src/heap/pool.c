@@ -1,0 +1,82 @@
+/* The list of orphaned records; see pool.h. */
+#include "heap/pool.h"
+
+#include "base/check.h"
+
+static mic_lock_t pool_lock = MIC_LOCK_INIT(MIC_RANK_POOL);
+static mic_record_t *pool_head; /* [lock: pool] */
+
+/* how many orphans a thread that needs a page looks at */
+#define POOL_SEARCH_MAX 8
+
+static void pool_remove_locked(mic_record_t *record)
+{
+    if (record->pool_prev != NULL)
+        record->pool_prev->pool_next = record->pool_next;
+    else
+        pool_head = record->pool_next;
+    if (record->pool_next != NULL) record->pool_next->pool_prev = record->pool_prev;
+    record->pool_next = record->pool_prev = NULL;
+    record->in_pool = false;
+}
+
+bool mic_pool_take(mic_record_t *record)
+{
+    mic_lock_acquire(&pool_lock);
+    const bool in = record->in_pool;
+    if (in) pool_remove_locked(record);
+    mic_lock_release(&pool_lock);
+    return in;
+}
+
+mic_record_t *mic_pool_take_any(void)
+{
+    mic_lock_acquire(&pool_lock);
+    mic_record_t *const record = pool_head;
+    if (record != NULL) pool_remove_locked(record);
+    mic_lock_release(&pool_lock);
+    return record;
+}
+
+mic_record_t *mic_pool_take_with_class(unsigned cls)
+{
+    mic_lock_acquire(&pool_lock);
+    mic_record_t *record = pool_head;
+    for (int i = 0; record != NULL && !mic_theap_has_room(&record->theap, cls); i++)
+        record = i < POOL_SEARCH_MAX ? record->pool_next : NULL;
+    if (record != NULL) pool_remove_locked(record);
+    mic_lock_release(&pool_lock);
+    return record;
+}
+
+bool mic_pool_put(mic_record_t *record)
+{
+    mic_lock_acquire(&pool_lock);
+    /* RF.15: tag and insertion in one lock hold */
+    const bool ok = mic_inbox_try_orphan(&record->inbox);
+    if (ok) {
+        record->state = MIC_RECORD_ORPHAN;
+        record->pool_prev = NULL;
+        record->pool_next = pool_head;
+        if (pool_head != NULL) pool_head->pool_prev = record;
+        pool_head = record;
+        record->in_pool = true;
+    }
+    mic_lock_release(&pool_lock);
+    return ok;
+}
+
+void mic_pool_lock_for_fork(void) { mic_lock_acquire_for_fork(&pool_lock); }
+
+void mic_pool_unlock_after_fork(bool child)
+{
+    if (child)
+        mic_lock_reset(&pool_lock);
+    else
+        mic_lock_release(&pool_lock);
+}
+
+void mic_pool_reset(void)
+{
+    while (pool_head != NULL) pool_remove_locked(pool_head);
+}

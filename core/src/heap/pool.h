@@ -1,0 +1,42 @@
+/* The pool of orphaned records, and draining: what happens to remotely freed blocks once their
+   page is in an inbox. Protocol rows RF.7 to RF.15 of docs/protocols/remote_free.md.
+
+   Synchronization: the pool lock is held for list operations only, never while draining. A thread
+   holds at most one record lock; reaping works off a list, it does not recurse. */
+#ifndef MIC_HEAP_POOL_H
+#define MIC_HEAP_POOL_H
+
+#include "heap/record.h"
+
+/* RF.13: takes the record out if it is in; the caller then has authority over it. */
+bool mic_pool_take(mic_record_t *record);
+/* RF.14: any orphan, or NULL. Its inbox still carries the tag. */
+mic_record_t *mic_pool_take_any(void);
+/* RF.15: false if its inbox is not empty: drain and try again. The caller has authority. */
+bool mic_pool_put(mic_record_t *record);
+/* Orphans that may have pages with room of a class, most recent first; NULL when there is none
+   among the first few. The caller then has authority over it. */
+mic_record_t *mic_pool_take_with_class(unsigned cls);
+
+void mic_pool_lock_for_fork(void);
+void mic_pool_unlock_after_fork(bool child);
+/* Forked child: everything out; the child's rebuild puts records back. */
+void mic_pool_reset(void);
+
+/* The record of frees and allocations that come after a thread's own record was handed over: a
+   permanent orphan. Authority over it is mic_late_lock (taken before record->lock), not the pool. */
+extern mic_record_t mic_record_late;
+extern mic_lock_t mic_late_lock;
+
+/* RF.8-11 for the calling thread's own record; reaps what forwarding met. */
+void mic_record_drain(mic_record_t *record);
+/* The same for the late record; the caller does not hold mic_late_lock. */
+void mic_record_drain_late(void);
+/* RF.2-7 after a remote free set its bit. */
+void mic_record_notify(mic_page_t *page);
+/* RF.13, 9-11, 15: a record taken out of the pool is drained and put back. */
+void mic_record_put_back(mic_record_t *record);
+/* RF.14: the record's inbox is emptied and untagged. The caller has authority and keeps it. */
+void mic_record_adopt(mic_record_t *record);
+
+#endif

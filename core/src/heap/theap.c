@@ -1,0 +1,349 @@
+/* Thread heaps: refill, queues, pages coming and going; see theap.h. The caller has authority over
+   the record (its own thread, or a reaper); lists of all pages change under record->lock. */
+#include "heap/theap.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "heap/pool.h"
+#include "os/os.h"
+
+/* ---- the constant empty thread heap ---- */
+
+#define CLS_STEP(n, b)                                                                             \
+    (MIC_CLASS_LINEAR + ((b)-7) * MIC_CLASS_STEPS +                                                \
+     ((((n)-1) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1)))
+#define CLS(i)                                                                                     \
+    (uint8_t)((i) == 0    ? 0                                                                      \
+              : (i) <= 8  ? (i)-1                                                                  \
+              : (i) <= 16 ? CLS_STEP((i)*16, 7)                                                    \
+              : (i) <= 32 ? CLS_STEP((i)*16, 8)                                                    \
+                          : CLS_STEP((i)*16, 9))
+#define CLS4(i) CLS(i), CLS((i) + 1), CLS((i) + 2), CLS((i) + 3)
+#define CLS16(i) CLS4(i), CLS4((i) + 4), CLS4((i) + 8), CLS4((i) + 12)
+
+const mic_theap_t mic_theap_empty = {
+    .class_of = {CLS16(0), CLS16(16), CLS16(32), CLS16(48), CLS(64)},
+};
+_Static_assert(MIC_TABLE_ENTRIES == 65, "the table above");
+
+void mic_theap_init(mic_theap_t *theap, struct mic_record *record)
+{
+    memcpy(theap, &mic_theap_empty, sizeof *theap);
+    theap->record = record;
+}
+
+/* ---- queues: [owner] ---- */
+
+static void theap_enqueue(mic_theap_t *theap, mic_page_t *page)
+{
+    mic_assert((page->flags & (MIC_PAGE_QUEUED | MIC_PAGE_ACTIVE)) == 0);
+    page->flags |= MIC_PAGE_QUEUED;
+    page->next = NULL;
+    page->prev = theap->queue_last[page->cls];
+    if (page->prev != NULL)
+        page->prev->next = page;
+    else
+        theap->queue[page->cls] = page;
+    theap->queue_last[page->cls] = page;
+}
+
+static void theap_dequeue(mic_theap_t *theap, mic_page_t *page)
+{
+    mic_assert((page->flags & MIC_PAGE_QUEUED) != 0);
+    page->flags &= (uint8_t)~MIC_PAGE_QUEUED;
+    if (page->prev != NULL)
+        page->prev->next = page->next;
+    else
+        theap->queue[page->cls] = page->next;
+    if (page->next != NULL)
+        page->next->prev = page->prev;
+    else
+        theap->queue_last[page->cls] = page->prev;
+    page->next = page->prev = NULL;
+}
+
+/* ---- all pages: [lock: record] ---- */
+
+static void theap_link_locked(mic_theap_t *theap, mic_page_t *page)
+{
+    page->theap = theap;
+    page->all_prev = NULL;
+    page->all_next = theap->pages;
+    if (theap->pages != NULL) theap->pages->all_prev = page;
+    theap->pages = page;
+    theap->page_count++;
+}
+
+static void theap_unlink_locked(mic_theap_t *theap, mic_page_t *page)
+{
+    if (page->all_prev != NULL)
+        page->all_prev->all_next = page->all_next;
+    else
+        theap->pages = page->all_next;
+    if (page->all_next != NULL) page->all_next->all_prev = page->all_prev;
+    page->all_next = page->all_prev = NULL;
+    theap->page_count--;
+}
+
+void mic_theap_release_page_locked(mic_page_t *page)
+{
+    mic_theap_t *const theap = page->theap;
+    mic_assert(page->used == 0 || page->kind == MIC_PAGE_SPAN);
+    if ((page->flags & MIC_PAGE_QUEUED) != 0) theap_dequeue(theap, page);
+    theap_unlink_locked(theap, page);
+    const mic_run_t run = mic_page_run(page);
+    mic_page_owner_clear(page); /* RF.12: then the slices */
+    mic_run_free(run);
+}
+
+/* A new page, linked and owned; NULL when memory is out. Spans: block_bytes and alignment. */
+static mic_page_t *theap_new_page(mic_theap_t *theap, unsigned cls, size_t slices, size_t align_slices,
+                                  bool *zero)
+{
+    mic_run_t run;
+    if (!mic_run_alloc(mic_page_kind_of_class(cls), slices, align_slices, &run)) return NULL;
+    mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
+    mic_page_init(page, run, cls, slices << MIC_SLICE_SHIFT);
+    *zero = run.zero;
+    if (cls == MIC_CLASS_SPAN) page->used = page->capacity = 1;
+    mic_record_t *const record = theap->record;
+    mic_lock_acquire(&record->lock);
+    theap_link_locked(theap, page);
+    mic_page_owner_publish(page, &record->inbox, 0); /* RF.17 */
+    mic_lock_release(&record->lock);
+    if (cls == MIC_CLASS_SPAN)
+        page->flags &= (uint8_t)~MIC_PAGE_POLL; /* whoever frees it releases it */
+    else if ((page->flags & MIC_PAGE_POLL) != 0)
+        theap->polls++;
+    return page;
+}
+
+mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero)
+{
+    const size_t slices = mic_max(1, mic_divide_up(bytes, MIC_SLICE_BYTES));
+    const size_t align_slices = mic_max(1, alignment >> MIC_SLICE_SHIFT);
+    if (slices > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
+    return theap_new_page(theap, MIC_CLASS_SPAN, slices, align_slices, zero);
+}
+
+/* ---- freeing ---- */
+
+void mic_theap_page_unfull(mic_page_t *page)
+{
+    mic_page_owner_tag(page, 0, MIC_OWNER_FULL);
+    theap_enqueue(page->theap, page);
+}
+
+/* Nothing live in it and malloc does not pop from it: is it more than the class needs? */
+static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
+{
+    if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
+    return theap->active[page->cls] != NULL || theap->queue[page->cls] != theap->queue_last[page->cls];
+}
+
+void mic_theap_page_emptied(mic_page_t *page)
+{
+    mic_theap_t *const theap = page->theap;
+    if (page->kind != MIC_PAGE_SPAN && !theap_is_spare(theap, page)) return;
+    mic_record_t *const record = theap->record;
+    mic_lock_acquire(&record->lock);
+    mic_theap_release_page_locked(page);
+    mic_lock_release(&record->lock);
+}
+
+void mic_theap_collect_page_locked(mic_page_t *page)
+{
+    if (page->kind == MIC_PAGE_SPAN) return; /* RF.12a: its freer releases it */
+    const uint32_t n = mic_remote_collect(page);
+    if (n == 0) return;
+    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
+    if (page->used == 0 && theap_is_spare(page->theap, page)) mic_theap_release_page_locked(page);
+}
+
+/* Looks at pages whose token may never come home; see RF.17. */
+static void theap_poll(mic_theap_t *theap)
+{
+    mic_record_t *const record = theap->record;
+    uint32_t left = 0;
+    mic_lock_acquire(&record->lock);
+    for (mic_page_t *page = theap->pages, *next; page != NULL; page = next) {
+        next = page->all_next;
+        if ((page->flags & MIC_PAGE_POLL) == 0) continue;
+        if (mic_remote_any(page)) {
+            mic_theap_collect_page_locked(page);
+            if (mic_page_owner(page) == 0) continue;
+            page->flags |= MIC_PAGE_POLL; /* until the token is home */
+        }
+        left++;
+    }
+    theap->polls = left;
+    mic_lock_release(&record->lock);
+}
+
+/* ---- refill ---- */
+
+/* Fewer blocks than this on a page's list: carve some more with them, while it is cheap. */
+#define REFILL_FEW 4
+#define REFILL_FEW_BYTES_MAX 1024
+/* memory that was used before is resident already: carve more of it at a time */
+#define REFILL_EXTEND_DIRTY_FACTOR 4
+
+static mic_block_t *theap_refill_from(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
+{
+    const unsigned cls = page->cls;
+    const uint32_t count = mic_page_local_count(page);
+    const uint32_t capacity = page->capacity;
+    mic_block_t *list = count != 0 ? mic_page_take_local(page) : NULL;
+    const bool few = count < REFILL_FEW && page->block_bytes <= REFILL_FEW_BYTES_MAX;
+    if ((list == NULL || few) && mic_page_can_extend(page)) {
+        const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+        const size_t bytes = mic_os_info.page_bytes * (zero ? 1 : REFILL_EXTEND_DIRTY_FACTOR);
+        mic_block_t *last;
+        mic_block_t *const fresh = mic_page_extend(page, bytes, &last);
+        *fresh_zero = zero && list == NULL;
+        if (list == NULL) {
+            list = fresh;
+        } else { /* behind the blocks that are warm */
+            mic_block_t *end = list;
+            while (end->next != NULL) end = end->next;
+            end->next = fresh;
+        }
+    }
+    if (list == NULL) return NULL;
+    theap->given[cls] = count + (page->capacity - capacity) - 1;
+    mic_block_t *const block = list;
+    mic_compiler_barrier();
+    theap->list[cls] = block->next;
+    return block;
+}
+
+static void theap_set_active(mic_theap_t *theap, mic_page_t *page)
+{
+    page->flags |= MIC_PAGE_ACTIVE;
+    theap->active[page->cls] = page;
+}
+
+/* The active page has nothing left. */
+static void theap_retire_active(mic_theap_t *theap, unsigned cls)
+{
+    mic_page_t *const page = theap->active[cls];
+    theap->active[cls] = NULL;
+    page->flags &= (uint8_t)~MIC_PAGE_ACTIVE;
+    mic_page_owner_tag(page, MIC_OWNER_FULL, 0);
+}
+
+static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
+{
+    mic_page_t *const page = theap->queue[cls];
+    if (page == NULL) return NULL;
+    theap_dequeue(theap, page);
+    theap_set_active(theap, page);
+    return theap_refill_from(theap, page, fresh_zero);
+}
+
+/* RF.16 */
+static bool theap_steal(mic_theap_t *theap, unsigned cls)
+{
+    if (theap->record == &mic_record_late) return false;
+    mic_record_t *const orphan = mic_pool_take_with_class(cls);
+    if (orphan == NULL) return false;
+    mic_record_adopt(orphan);
+    const bool ok = mic_theap_steal_page(&orphan->theap, theap, cls);
+    mic_record_put_back(orphan);
+    return ok;
+}
+
+mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
+{
+    *fresh_zero = false;
+    mic_block_t *block;
+    if (theap->active[cls] != NULL) {
+        block = theap_refill_from(theap, theap->active[cls], fresh_zero);
+        if (block != NULL) return block;
+        theap_retire_active(theap, cls);
+    }
+    block = theap_refill_from_queue(theap, cls, fresh_zero);
+    if (block != NULL) return block;
+    if (theap->polls != 0) theap_poll(theap);
+    if (theap->queue[cls] != NULL || theap_steal(theap, cls))
+        return theap_refill_from_queue(theap, cls, fresh_zero);
+    bool zero;
+    mic_page_t *const page = theap_new_page(theap, cls, mic_page_slices_of_class(cls), 1, &zero);
+    if (page == NULL) return NULL;
+    theap_set_active(theap, page);
+    return theap_refill_from(theap, page, fresh_zero);
+}
+
+/* ---- collect, thread end, stealing ---- */
+
+static void theap_deactivate(mic_theap_t *theap, unsigned cls)
+{
+    mic_page_t *const page = theap->active[cls];
+    if (page == NULL) return;
+    mic_block_t *const list = theap->list[cls];
+    theap->list[cls] = NULL;
+    theap->given[cls] = 0;
+    mic_compiler_barrier();
+    mic_page_return_active(page, list);
+    theap->active[cls] = NULL;
+    page->flags &= (uint8_t)~MIC_PAGE_ACTIVE;
+    if (mic_page_local_count(page) == 0 && !mic_page_can_extend(page))
+        mic_page_owner_tag(page, MIC_OWNER_FULL, 0);
+    else
+        theap_enqueue(theap, page);
+}
+
+void mic_theap_collect(mic_theap_t *theap)
+{
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) theap_deactivate(theap, cls);
+    if (theap->polls != 0) theap_poll(theap);
+    mic_record_t *const record = theap->record;
+    mic_lock_acquire(&record->lock);
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
+        for (mic_page_t *page = theap->queue[cls], *next; page != NULL; page = next) {
+            next = page->next;
+            if (page->used == 0) mic_theap_release_page_locked(page);
+        }
+    }
+    mic_lock_release(&record->lock);
+}
+
+bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
+{
+    theap_deactivate(from, cls); /* forked child: the orphan's thread never returned its lists */
+    mic_page_t *const page = from->queue[cls];
+    if (page == NULL) return false;
+    mic_lock_acquire(&from->record->lock);
+    theap_dequeue(from, page);
+    theap_unlink_locked(from, page);
+    mic_lock_release(&from->record->lock);
+    const uintptr_t tags = mic_page_owner(page) & MIC_OWNER_TAGS;
+    mic_lock_acquire(&to->record->lock);
+    theap_link_locked(to, page);
+    mic_page_owner_publish(page, &to->record->inbox, tags);
+    mic_lock_release(&to->record->lock);
+    if ((page->flags & MIC_PAGE_POLL) != 0) to->polls++;
+    theap_enqueue(to, page);
+    return true;
+}
+
+bool mic_theap_is_valid(const mic_theap_t *theap)
+{
+    size_t count = 0;
+    for (const mic_page_t *page = theap->pages; page != NULL; page = page->all_next) {
+        const bool active = (page->flags & MIC_PAGE_ACTIVE) != 0;
+        const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
+        const bool full = (mic_page_owner(page) & MIC_OWNER_FULL) != 0;
+        const unsigned cls = page->cls;
+        if (page->theap != theap) return false;
+        if (mic_record_of_owner(mic_page_owner(page)) != theap->record) return false;
+        if (page->kind != MIC_PAGE_SPAN) {
+            if (active + queued + full != 1) return false;
+            if (active && theap->active[cls] != page) return false;
+            if (!mic_page_is_valid(page, active ? theap->list[cls] : NULL)) return false;
+        }
+        count++;
+    }
+    return count == theap->page_count;
+}

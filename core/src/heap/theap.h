@@ -1,0 +1,71 @@
+/* Thread heap: the part of one heap that one thread owns. For each size class the active list that
+   malloc pops from, the active page it came from, and the queue of other pages with room.
+
+   The list that malloc pops from lives here, not in the page: malloc touches no descriptor. Blocks
+   on it count as used. The byte table maps (size + 15) / 16 to the class for sizes to 1 KiB; a
+   constant empty thread heap with the same table makes a thread's first malloc an ordinary miss.
+
+   Owned by the record's authority; `pages` under record->lock. */
+#ifndef MIC_HEAP_THEAP_H
+#define MIC_HEAP_THEAP_H
+
+#include "page/page.h"
+
+struct mic_record;
+struct mic_heap;
+
+typedef struct mic_theap {
+    mic_block_t *list[MIC_CLASS_COUNT]; /* [owner] active lists; offset 0: malloc indexes from here */
+    uint8_t class_of[(MIC_TABLE_ENTRIES + 7) / 8 * 8]; /* [const] size / 16 -> class */
+    struct mic_record *record;          /* [const] */
+    mic_page_t *active[MIC_CLASS_COUNT]; /* [owner] */
+    mic_page_t *queue[MIC_CLASS_COUNT]; /* [owner] first page with room, not the active one */
+    mic_page_t *queue_last[MIC_CLASS_COUNT]; /* [owner] */
+    uint32_t given[MIC_CLASS_COUNT];    /* [owner] length of the active list when it was made */
+    mic_page_t *pages;                  /* [lock: record] all pages, by all_next */
+    size_t page_count;                  /* [lock: record] */
+    uint32_t polls;                     /* [owner] pages with the poll mark, at least */
+} mic_theap_t;
+
+_Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
+
+/* the constant thread heap of threads that are not ready: every list is empty */
+extern const mic_theap_t mic_theap_empty;
+
+void mic_theap_init(mic_theap_t *theap, struct mic_record *record);
+
+/* ---- slow path pieces; the caller has authority over the record ---- */
+
+/* The next non-empty active list of the class: the block to return, or NULL when out of memory.
+   *fresh_zero: the block reads as zero but for its first word. */
+mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero);
+/* One block of its own run of slices. alignment: a power of two, at least a slice.  The block
+   starts at the page's start. */
+mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero);
+
+/* A full page is about to get a free block: it loses the tag and joins its queue. */
+void mic_theap_page_unfull(mic_page_t *page);
+/* A local free emptied the page: it is released unless it is all its class has. */
+void mic_theap_page_emptied(mic_page_t *page);
+
+/* RF.10 and 12 under record->lock */
+void mic_theap_collect_page_locked(mic_page_t *page);
+/* Unlinks the page from everything and gives its slices back. */
+void mic_theap_release_page_locked(mic_page_t *page);
+
+/* Returns all active lists to their pages, looks at the words of polled pages, releases empty pages;
+   for collect and thread end. Afterwards no page is active. */
+void mic_theap_collect(mic_theap_t *theap);
+/* RF.16: moves one page with room of the class from an orphan's thread heap to the queue of `to`;
+   authority over both. False: there is none. */
+bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls);
+
+/* May be stale unless the caller has authority. */
+mic_inline bool mic_theap_has_room(const mic_theap_t *theap, unsigned cls)
+{
+    return theap->active[cls] != NULL || theap->queue[cls] != NULL;
+}
+
+bool mic_theap_is_valid(const mic_theap_t *theap);
+
+#endif

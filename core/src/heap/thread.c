@@ -1,0 +1,132 @@
+/* Process start, thread start and thread end; see thread.h and ARCHITECTURE's section on threads.
+
+   Thread end: a pthread key whose destructor re-arms itself in passes 1 to 3 and hands the record
+   over in the last, so that other destructors still find their thread's heap; what allocates after
+   that gets the late record. */
+#include "heap/thread.h"
+
+#include "base/check.h"
+#include "os/os.h"
+#include "rt/options.h"
+
+_Alignas(128) char mic_record_boot_mark[128];
+_Alignas(128) char mic_record_gone_mark[128];
+
+mic_thread_local mic_tls_t mic_tls = {(mic_theap_t *)(uintptr_t)&mic_theap_empty,
+                                      (mic_record_t *)(void *)mic_record_boot_mark};
+
+mic_record_t mic_record_late = {.inbox = {MIC_INBOX_ORPHAN},
+                                .lock = MIC_LOCK_INIT(MIC_RANK_RECORD)};
+mic_lock_t mic_late_lock = MIC_LOCK_INIT(MIC_RANK_LATE);
+
+static mic_lock_t record_list_lock = MIC_LOCK_INIT(MIC_RANK_HEAPS);
+static mic_atomic(uintptr_t) record_first; /* [lock: record list; read by anyone] */
+
+#define THREAD_LAST_PASS 4 /* PTHREAD_DESTRUCTOR_ITERATIONS */
+
+enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY, PROCESS_FAILED };
+static mic_atomic(uint32_t) process_state;
+static mic_atomic(uint32_t) process_hooked;
+
+mic_record_t *mic_record_first(void) { return (mic_record_t *)mic_load_acquire(&record_first); }
+
+static void thread_exit(void *pass)
+{
+    const uintptr_t n = (uintptr_t)pass;
+    if (n < THREAD_LAST_PASS)
+        mic_os_thread_arm((void *)(n + 1));
+    else
+        mic_thread_detach(true);
+}
+
+bool mic_process_start(void)
+{
+    uint32_t state = PROCESS_NEW;
+    if (mic_load_acquire(&process_state) == PROCESS_READY) return true;
+    if (mic_cas_acquire(&process_state, &state, PROCESS_STARTING)) {
+        mic_os_init();
+        mic_options_init();
+        const bool ok = mic_arena_init();
+        mic_theap_init(&mic_record_late.theap, &mic_record_late);
+        mic_record_late.state = MIC_RECORD_ORPHAN;
+        (void)mic_os_thread_exit_init(thread_exit);
+        mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_FAILED);
+        return ok;
+    }
+    while (mic_load_acquire(&process_state) == PROCESS_STARTING) mic_os_yield();
+    return mic_load_acquire(&process_state) == PROCESS_READY;
+}
+
+/* After the first thread can allocate, because registering may allocate. Once per process. */
+static void process_hook(void)
+{
+    if (mic_load_relaxed(&process_hooked) == 0 && mic_exchange_acqrel(&process_hooked, 1) == 0)
+        mic_fork_register();
+}
+
+void mic_process_constructed(void)
+{
+    if (!mic_process_start()) return;
+    if (!mic_options_ready()) mic_options_init();
+    (void)mic_thread_attach();
+}
+
+static mic_record_t *record_new(void)
+{
+    mic_record_t *const record = mic_meta_alloc(sizeof *record, MIC_RECORD_ALIGN);
+    if (record == NULL) return NULL;
+    record->lock.rank = MIC_RANK_RECORD;
+    mic_theap_init(&record->theap, record);
+    mic_lock_acquire(&record_list_lock);
+    record->all_next = mic_record_first();
+    mic_store_release(&record_first, (uintptr_t)record);
+    mic_lock_release(&record_list_lock);
+    return record;
+}
+
+bool mic_thread_attach(void)
+{
+    if (mic_tls.record == MIC_RECORD_GONE) return false;
+    if (mic_tls.record != MIC_RECORD_BOOT) return true;
+    if (!mic_process_start()) return false;
+    if (mic_fork_rebuild_due) mic_fork_rebuild();
+    mic_record_t *record = mic_pool_take_any();
+    if (record != NULL)
+        mic_record_adopt(record); /* RF.14: `my` is set last */
+    else
+        record = record_new();
+    if (record == NULL) return false;
+    record->state = MIC_RECORD_LIVE;
+    mic_tls.record = record;
+    mic_tls.theap = &record->theap;
+    process_hook();
+    mic_os_thread_arm((void *)1);
+    return true;
+}
+
+void mic_thread_detach(bool for_good)
+{
+    mic_record_t *const record = mic_tls.record;
+    const bool ready = mic_thread_is_ready();
+    /* RF.15: from here on this thread's frees are remote, before anybody can adopt the record */
+    mic_tls.theap = (mic_theap_t *)(uintptr_t)&mic_theap_empty;
+    mic_tls.record = for_good ? MIC_RECORD_GONE : MIC_RECORD_BOOT;
+    if (!ready) return;
+    if (mic_fork_rebuild_due) mic_fork_rebuild();
+    mic_record_enter(record);
+    mic_theap_collect(&record->theap);
+    mic_record_drain(record);
+    mic_theap_collect(&record->theap);
+    mic_record_leave(record);
+    mic_record_put_back(record);
+}
+
+void mic_record_list_lock_for_fork(void) { mic_lock_acquire_for_fork(&record_list_lock); }
+
+void mic_record_list_unlock_after_fork(bool child)
+{
+    if (child)
+        mic_lock_reset(&record_list_lock);
+    else
+        mic_lock_release(&record_list_lock);
+}

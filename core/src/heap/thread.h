@@ -1,0 +1,53 @@
+/* Threads and the process: making a record ready, handing it over, forking. */
+#ifndef MIC_HEAP_THREAD_H
+#define MIC_HEAP_THREAD_H
+
+#include "heap/pool.h"
+#include "os/tls.h"
+
+/* Two dummies that own no page: a thread that is not ready yet, and one whose record was handed
+   over for good (it allocates from the late record). */
+extern char mic_record_boot_mark[], mic_record_gone_mark[];
+#define MIC_RECORD_BOOT ((mic_record_t *)(void *)mic_record_boot_mark)
+#define MIC_RECORD_GONE ((mic_record_t *)(void *)mic_record_gone_mark)
+
+mic_inline bool mic_thread_is_ready(void)
+{
+    return mic_tls.record != MIC_RECORD_BOOT && mic_tls.record != MIC_RECORD_GONE;
+}
+
+/* Initialises the process on first use; false when there is no memory at all. Any thread, any time,
+   also before constructors and before environ is set. */
+bool mic_process_start(void);
+/* The library's constructor: what may have come too early for the first malloc. */
+void mic_process_constructed(void);
+
+/* Gives the calling thread a record. False: out of memory, or the thread has ended (late). */
+bool mic_thread_attach(void);
+/* Hands the record over to the pool; `for_good`: the thread is ending. */
+void mic_thread_detach(bool for_good);
+
+/* Every record ever made, by all_next. */
+mic_record_t *mic_record_first(void);
+
+/* A slow path of the ready calling thread: between them a forked child freezes the record. */
+mic_inline void mic_record_enter(mic_record_t *record)
+{
+    mic_store_relaxed(&record->busy, 1);
+    mic_compiler_barrier();
+}
+mic_inline void mic_record_leave(mic_record_t *record)
+{
+    mic_compiler_barrier();
+    mic_store_relaxed(&record->busy, 0);
+}
+
+/* Set in a forked child until its first slow path has rebuilt the inboxes. */
+extern bool mic_fork_rebuild_due;
+void mic_fork_rebuild(void);
+void mic_fork_register(void);
+/* Pool lock held, every record locked: the list of records cannot change. */
+void mic_record_list_lock_for_fork(void);
+void mic_record_list_unlock_after_fork(bool child);
+
+#endif

@@ -1,0 +1,255 @@
+/* Linux: every system call of the library. No stdio, no dlsym, nothing that allocates.
+   madvise goes straight to the kernel: some libraries interpose the libc function. */
+#if defined(__linux__)
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MADV_DONTDUMP
+#define MADV_DONTDUMP 16
+#define MADV_DODUMP 17
+#endif
+#ifndef MADV_FREE
+#define MADV_FREE 8
+#endif
+
+mic_os_info_t mic_os_info = {.page_bytes = 4096, .address_limit = SIZE_MAX};
+
+extern char **environ;
+
+static int os_madvise(void *address, size_t bytes, int advice)
+{
+    const int saved = errno;
+    const int error = syscall(SYS_madvise, address, bytes, advice) == 0 ? 0 : errno;
+    errno = saved;
+    return error;
+}
+
+/* First bytes of a file of /proc or /sys; 0 when it cannot be read. */
+static size_t os_read_file(const char *path, char *buffer, size_t size)
+{
+    const int saved = errno;
+    size_t length = 0;
+    const int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd >= 0) {
+        const long n = syscall(SYS_read, fd, buffer, size - 1);
+        if (n > 0) length = (size_t)n;
+        syscall(SYS_close, fd);
+    }
+    buffer[length] = 0;
+    errno = saved;
+    return length;
+}
+
+void mic_os_init(void)
+{
+    const int saved = errno;
+    const unsigned long page = getauxval(AT_PAGESZ);
+    if (page != 0) mic_os_info.page_bytes = page;
+    mic_os_info.secure_execution = getauxval(AT_SECURE) != 0;
+    struct rlimit limit;
+    if (syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        mic_os_info.address_limit = limit.rlim_cur;
+    char text[8];
+    mic_os_info.strict_overcommit =
+        os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text) > 0 && text[0] == '2';
+    errno = saved;
+}
+
+int mic_os_reserve(size_t bytes, size_t alignment, void **address)
+{
+    const int saved = errno;
+    const size_t slack = alignment > mic_os_info.page_bytes ? alignment : 0;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    int error = 0;
+    char *p = mmap(NULL, bytes + slack, PROT_NONE, flags, -1, 0);
+    if (p == MAP_FAILED) {
+        error = errno;
+    } else {
+        char *start = p;
+        if (slack != 0) {
+            const uintptr_t mask = (uintptr_t)alignment - 1;
+            start = p + ((alignment - ((uintptr_t)p & mask)) & mask);
+            if (start != p) munmap(p, (size_t)(start - p));
+            char *end = p + bytes + slack;
+            if (end != start + bytes) munmap(start + bytes, (size_t)(end - (start + bytes)));
+        }
+        (void)os_madvise(start, bytes, MADV_DONTDUMP);
+        *address = start;
+    }
+    errno = saved;
+    return error;
+}
+
+void mic_os_unreserve(void *address, size_t bytes)
+{
+    const int saved = errno;
+    munmap(address, bytes);
+    errno = saved;
+}
+
+int mic_os_commit(void *address, size_t bytes)
+{
+    const int saved = errno;
+    int error = 0;
+    if (mprotect(address, bytes, PROT_READ | PROT_WRITE) != 0) error = errno;
+    errno = saved;
+    if (error == 0) (void)os_madvise(address, bytes, MADV_DODUMP);
+    return error;
+}
+
+int mic_os_decommit(void *address, size_t bytes)
+{
+    const int saved = errno;
+    int error = 0;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    if (mmap(address, bytes, PROT_NONE, flags, -1, 0) == MAP_FAILED) error = errno;
+    errno = saved;
+    if (error == 0) (void)os_madvise(address, bytes, MADV_DONTDUMP);
+    return error;
+}
+
+int mic_os_purge(void *address, size_t bytes) { return os_madvise(address, bytes, MADV_DONTNEED); }
+
+int mic_os_purge_lazy(void *address, size_t bytes) { return os_madvise(address, bytes, MADV_FREE); }
+
+int mic_os_advise_huge(void *address, size_t bytes, bool allow)
+{
+    return os_madvise(address, bytes, allow ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+void mic_os_wait(uint32_t *word, uint32_t while_value)
+{
+    const int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_value, NULL, NULL, 0);
+    errno = saved;
+}
+
+void mic_os_wake_one(uint32_t *word)
+{
+    const int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved;
+}
+
+void mic_os_yield(void) { sched_yield(); }
+
+static uint64_t os_clock(clockid_t id)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t mic_os_clock_ms(void) { return os_clock(CLOCK_MONOTONIC_COARSE) / 1000000u; }
+uint64_t mic_os_clock_ns(void) { return os_clock(CLOCK_MONOTONIC); }
+uint64_t mic_os_thread_cpu_ns(void) { return os_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+uint64_t mic_os_random(void)
+{
+    uint64_t value[2] = {0, 0};
+    const void *bytes = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    if (bytes != NULL) memcpy(value, bytes, sizeof value);
+    return value[0] ^ value[1] ^ os_clock(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)&value;
+}
+
+void mic_os_process_info(mic_os_process_t *info)
+{
+    memset(info, 0, sizeof *info);
+    const int saved = errno;
+    struct rusage use;
+    if (getrusage(RUSAGE_SELF, &use) == 0) {
+        info->user_ms = (uint64_t)use.ru_utime.tv_sec * 1000u + (uint64_t)use.ru_utime.tv_usec / 1000u;
+        info->system_ms =
+            (uint64_t)use.ru_stime.tv_sec * 1000u + (uint64_t)use.ru_stime.tv_usec / 1000u;
+        info->page_faults = (size_t)(use.ru_minflt + use.ru_majflt);
+        info->peak_rss_bytes = (size_t)use.ru_maxrss * 1024u;
+    }
+    /* ru_maxrss survives exec: what this program itself reached is VmHWM */
+    char text[2048];
+    const size_t length = os_read_file("/proc/self/status", text, sizeof text);
+    const char *const keys[2] = {"VmHWM:", "VmRSS:"};
+    for (int i = 0; i < 2 && length > 0; i++) {
+        const char *at = strstr(text, keys[i]);
+        if (at == NULL) continue;
+        size_t kib = 0;
+        for (at += 6; *at == ' ' || *at == '\t'; at++) {
+        }
+        for (; *at >= '0' && *at <= '9'; at++) kib = kib * 10 + (size_t)(*at - '0');
+        if (i == 0) info->peak_rss_bytes = kib * 1024;
+        if (i == 1) info->rss_bytes = kib * 1024;
+    }
+    errno = saved;
+}
+
+const char *mic_os_getenv(const char *name, bool *ready)
+{
+    *ready = environ != NULL; /* an IFUNC resolver may allocate before libc has set it */
+    if (environ == NULL) return NULL;
+    const size_t n = strlen(name);
+    for (char **e = environ; *e != NULL; e++) {
+        size_t i = 0;
+        while (i < n) {
+            char c = (*e)[i];
+            if (c >= 'a' && c <= 'z') c = (char)(c - 'a' + 'A');
+            if (c != name[i]) break;
+            i++;
+        }
+        if (i == n && (*e)[n] == '=') return *e + n + 1;
+    }
+    return NULL;
+}
+
+void mic_os_write_stderr(const char *text, size_t length)
+{
+    const int saved = errno;
+    while (length > 0) {
+        const long n = syscall(SYS_write, 2, text, length);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        text += n;
+        length -= (size_t)n;
+    }
+    errno = saved;
+}
+
+mic_noreturn void mic_os_abort(void) { abort(); }
+
+static pthread_key_t os_thread_key;
+static bool os_thread_key_ready;
+
+int mic_os_thread_exit_init(void (*at_exit)(void *pass))
+{
+    const int error = pthread_key_create(&os_thread_key, at_exit);
+    os_thread_key_ready = error == 0;
+    return error;
+}
+
+void mic_os_thread_arm(void *pass)
+{
+    const int saved = errno;
+    if (os_thread_key_ready) (void)pthread_setspecific(os_thread_key, pass);
+    errno = saved;
+}
+
+int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    return pthread_atfork(prepare, parent, child);
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* The only door to the operating system: the contract that linux.c and the tests' fake implement.
+   Functions return 0 or an errno value; none of them allocates, none changes errno (mic_os_* save
+   and restore it), all may be called from any thread at any time. */
+#ifndef MIC_OS_OS_H
+#define MIC_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+typedef struct mic_os_info {
+    size_t page_bytes;       /* OS page */
+    size_t address_limit;    /* RLIMIT_AS in bytes, SIZE_MAX when there is none */
+    bool secure_execution;   /* AT_SECURE: the environment is not to be trusted */
+    bool strict_overcommit;  /* vm.overcommit_memory=2: only a fresh mapping returns the charge */
+} mic_os_info_t;
+
+/* Filled by mic_os_init, constant afterwards. */
+extern mic_os_info_t mic_os_info;
+
+/* Idempotent. Needs neither environ nor constructors to have run. */
+void mic_os_init(void);
+
+/* ---- address space: reserved memory is inaccessible and costs nothing ---- */
+int mic_os_reserve(size_t bytes, size_t alignment, void **address);
+void mic_os_unreserve(void *address, size_t bytes);
+/* Makes a reserved range readable, writable, part of core files. Fresh ranges read as zero. */
+int mic_os_commit(void *address, size_t bytes);
+/* Gives the range back completely: reserved again, charge returned (strict overcommit). */
+int mic_os_decommit(void *address, size_t bytes);
+/* Returns the memory of a committed range: it reads as zero afterwards. EINVAL (locked memory):
+   nothing is known about the contents. */
+int mic_os_purge(void *address, size_t bytes);
+/* Same, lazily (MADV_FREE): contents are unknown afterwards. */
+int mic_os_purge_lazy(void *address, size_t bytes);
+/* Transparent huge pages for a whole range: allowed or not. */
+int mic_os_advise_huge(void *address, size_t bytes, bool allow);
+
+/* ---- waiting ---- */
+void mic_os_wait(uint32_t *word, uint32_t while_value); /* may return early */
+void mic_os_wake_one(uint32_t *word);
+void mic_os_yield(void);
+
+/* ---- time, randomness ---- */
+uint64_t mic_os_clock_ms(void); /* monotonic, coarse, 4.6 ns */
+uint64_t mic_os_clock_ns(void); /* monotonic, precise */
+uint64_t mic_os_thread_cpu_ns(void);
+uint64_t mic_os_random(void); /* from the process's start-up randomness; for seeds only */
+
+/* ---- process ---- */
+typedef struct mic_os_process {
+    uint64_t user_ms, system_ms;
+    size_t rss_bytes, peak_rss_bytes;
+    size_t page_faults;
+} mic_os_process_t;
+void mic_os_process_info(mic_os_process_t *info);
+/* value of an environment variable or NULL; *ready is false while the environment is not set yet */
+const char *mic_os_getenv(const char *name, bool *ready);
+void mic_os_write_stderr(const char *text, size_t length);
+mic_noreturn void mic_os_abort(void);
+
+/* ---- thread end, fork (pthread) ---- */
+/* Registers `at_exit` to run when a thread ends that called mic_os_thread_arm. Once. */
+int mic_os_thread_exit_init(void (*at_exit)(void *pass));
+/* `pass` is handed to at_exit; must not be NULL. May allocate (glibc: key numbers >= 32). */
+void mic_os_thread_arm(void *pass);
+int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+#endif

@@ -1,0 +1,170 @@
+/* Making a page, carving its blocks, finding it; see page.h. The owner calls everything but
+   mic_page_of and mic_page_locate, which any thread may call. */
+#include "page/page.h"
+
+#include "base/check.h"
+#include "page/remote.h"
+
+mic_page_kind_t mic_page_kind_of_class(unsigned cls)
+{
+    if (cls <= MIC_CLASS_SMALL_LAST) return MIC_PAGE_SMALL;
+    if (cls <= MIC_CLASS_MEDIUM_LAST) return MIC_PAGE_MEDIUM;
+    return cls <= MIC_CLASS_LARGE_LAST ? MIC_PAGE_LARGE : MIC_PAGE_SPAN;
+}
+
+size_t mic_page_slices_of_class(unsigned cls)
+{
+    static const uint8_t slices[3] = {1, 8, 64};
+    return slices[mic_page_kind_of_class(cls)];
+}
+
+mic_run_t mic_page_run(const mic_page_t *page)
+{
+    const mic_arena_t *const a = &mic_arenas[page->arena];
+    const mic_run_t run = {.slice = (uint32_t)(((uintptr_t)page->start - a->base) >> MIC_SLICE_SHIFT),
+                           .count = page->slices,
+                           .arena = page->arena,
+                           .zero = false};
+    return run;
+}
+
+/* Inner slices lead back to the first. A span writes only the first slice of each further segment:
+   a gigabyte of span would otherwise dirty 2 MiB of descriptors (mic_page_of searches there). */
+static void page_init_inner(mic_page_t *page, const mic_run_t *run)
+{
+    const size_t at = run->slice % MIC_SEGMENT_SLICES;
+    const bool span = page->kind == MIC_PAGE_SPAN;
+    const size_t step = span ? MIC_SEGMENT_SLICES : 1;
+    for (size_t i = span ? MIC_SEGMENT_SLICES - at : 1; i < run->count; i += step)
+        page[i].back = (uint32_t)i;
+}
+
+void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
+{
+    const size_t bytes = (size_t)run.count << MIC_SLICE_SHIFT;
+    const bool span = cls == MIC_CLASS_SPAN;
+    if (!span) block_bytes = mic_class_bytes(cls);
+    mic_assert(mic_page_owner(page) == 0);
+    page->local = NULL;
+    page->used = 0;
+    page->capacity = 0;
+    page->reserved = span ? 1 : (uint32_t)(bytes / block_bytes);
+    page->cls = (uint8_t)cls;
+    page->kind = (uint8_t)mic_page_kind_of_class(cls);
+    page->flags = run.zero ? MIC_PAGE_FRESH_ZERO : 0;
+    page->arena = run.arena;
+    page->block_bytes = block_bytes;
+    page->slices = run.count;
+    page->back = 0;
+    /* pages start carving at different OS pages, so that first blocks do not all compete for the
+       same cache sets */
+    page->carve_first =
+        page->kind == MIC_PAGE_SMALL
+            ? (uint32_t)(((run.slice * 7u) & 15u) * (page->reserved >> 4)) % page->reserved
+            : 0;
+    page->theap = NULL;
+    page->reciprocal = (((uint64_t)1 << MIC_RECIPROCAL_SHIFT) + block_bytes - 1) / block_bytes;
+    page->start = mic_run_start(run);
+    page->next = page->prev = NULL;
+    page->all_next = page->all_prev = NULL;
+    page_init_inner(page, &run);
+    mic_assert_deep(!mic_remote_any(page));
+}
+
+static bool page_covers(const mic_page_t *page, const void *p)
+{
+    return mic_page_owner(page) != 0 && page->back == 0 &&
+           (uintptr_t)p - (uintptr_t)page->start < (size_t)page->slices << MIC_SLICE_SHIFT;
+}
+
+mic_page_t *mic_page_of(const void *p)
+{
+    unsigned arena;
+    size_t slice;
+    if (!mic_arena_find(p, &arena, &slice)) return NULL;
+    mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(arena, slice);
+    if (page_covers(page, p)) return page;
+    if (mic_page_owner(page) != 0) return NULL;
+    if (page->back != 0 && page->back <= slice && page_covers(page - page->back, p))
+        return page - page->back;
+    /* inside a span: its first slice is the nearest owned one before, in this segment or where the
+       segment's first slice leads */
+    for (size_t i = 1; i <= slice % MIC_SEGMENT_SLICES; i++)
+        if (mic_page_owner(page - i) != 0) return page_covers(page - i, p) ? page - i : NULL;
+    mic_page_t *const first = page - slice % MIC_SEGMENT_SLICES;
+    if (first->back != 0 && first->back <= slice && page_covers(first - first->back, p))
+        return first - first->back;
+    return NULL;
+}
+
+mic_block_check_t mic_page_locate(const mic_page_t *page, const void *p, size_t *index)
+{
+    const size_t offset = (size_t)((const char *)p - page->start);
+    if (page->kind == MIC_PAGE_SPAN) {
+        *index = 0;
+        if (offset >= page->block_bytes) return MIC_BLOCK_OUTSIDE;
+        return offset == 0 ? MIC_BLOCK_START : MIC_BLOCK_INNER;
+    }
+    const size_t i = mic_page_index_of(page, offset);
+    if (i >= page->reserved) return MIC_BLOCK_OUTSIDE;
+    *index = i;
+    return i * page->block_bytes == offset ? MIC_BLOCK_START : MIC_BLOCK_INNER;
+}
+
+mic_block_t *mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
+{
+    uint32_t at = page->carve_first + page->capacity;
+    if (at >= page->reserved) at -= page->reserved;
+    const uint32_t room = mic_page_can_extend(page) ? page->reserved - page->capacity : 0;
+    uint32_t n = (uint32_t)mic_max(1, bytes / page->block_bytes);
+    n = (uint32_t)mic_min(n, mic_min(room, page->reserved - at)); /* not around the corner */
+    mic_assert(n > 0);
+    char *p = (char *)mic_page_block(page, at);
+    mic_block_t *const first = (mic_block_t *)(void *)p;
+    mic_block_t *block = first;
+    for (uint32_t i = 1; i < n; i++) {
+        p += page->block_bytes;
+        mic_block_t *const next = (mic_block_t *)(void *)p;
+        block->next = next;
+        block = next;
+    }
+    block->next = NULL;
+    *last = block;
+    mic_compiler_barrier();
+    page->used += n;
+    page->capacity += n;
+    mic_compiler_barrier();
+    return first;
+}
+
+void mic_page_return_active(mic_page_t *page, mic_block_t *list)
+{
+    while (list != NULL) {
+        mic_block_t *const next = list->next;
+        mic_page_push_local(page, list);
+        list = next;
+    }
+}
+
+/* Counts a list of blocks of the page; a length beyond capacity or a stray link ends the count. */
+static bool page_list_is_valid(const mic_page_t *page, const mic_block_t *list, uint32_t *count)
+{
+    *count = 0;
+    for (; list != NULL; list = list->next) {
+        size_t index;
+        if (mic_page_locate(page, list, &index) != MIC_BLOCK_START) return false;
+        if (++*count > page->capacity) return false;
+    }
+    return true;
+}
+
+bool mic_page_is_valid(const mic_page_t *page, const mic_block_t *active)
+{
+    uint32_t local, listed;
+    if (page->back != 0 || page->capacity > page->reserved || page->used > page->capacity)
+        return false;
+    if (!page_list_is_valid(page, page->local, &local)) return false;
+    if (!page_list_is_valid(page, active, &listed)) return false;
+    /* a forked child may have lost the decrement of a cut free: too high, never too low */
+    return page->used >= page->capacity - local && local + listed <= page->capacity;
+}

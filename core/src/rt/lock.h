@@ -1,0 +1,50 @@
+/* Ranked locks. A futex word: 0 free, 1 held, 2 held and somebody waits. Uncontended: one
+   compare-and-swap and one exchange.
+
+   Rank order (a thread takes only higher ranks than it holds; debug builds check it):
+       heap list < late < thread record < pool < arena < meta < report
+
+   Fork: the forking thread takes every lock in its prepare handler and from then until release
+   passes all of them, since a handler registered before ours runs after it and may allocate. */
+#ifndef MIC_RT_LOCK_H
+#define MIC_RT_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+
+typedef enum mic_lock_rank {
+    MIC_RANK_HEAPS = 1,
+    MIC_RANK_LATE,
+    MIC_RANK_RECORD,
+    MIC_RANK_POOL,
+    MIC_RANK_ARENA,
+    MIC_RANK_META,
+    MIC_RANK_REPORT
+} mic_lock_rank_t;
+
+typedef struct mic_lock {
+    mic_atomic(uint32_t) word; /* [atomic: acquire / release] */
+    uint32_t rank;             /* [const] */
+} mic_lock_t;
+
+#define MIC_LOCK_INIT(r) {0, (r)}
+
+void mic_lock_acquire(mic_lock_t *lock);
+bool mic_lock_try(mic_lock_t *lock);
+void mic_lock_release(mic_lock_t *lock);
+
+/* identity of the calling thread for as long as it runs; never 0 */
+uintptr_t mic_thread_self(void);
+
+/* prepare takes all locks of a rank, one after the other in a fixed order */
+void mic_lock_acquire_for_fork(mic_lock_t *lock);
+/* From prepare (after all locks were taken) to parent/child (before they are released): the
+   calling thread passes every lock. */
+void mic_lock_pass_begin(void);
+void mic_lock_pass_end(void);
+/* child: a lock that another thread held when it was copied is free again */
+void mic_lock_reset(mic_lock_t *lock);
+
+#endif

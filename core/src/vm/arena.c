@@ -1,0 +1,213 @@
+/* Reserving arenas and opening their segments; see arena.h. Everything here runs under the arena
+   lock, on slow paths. */
+#include "vm/arena.h"
+
+#include "base/check.h"
+#include "os/os.h"
+#include "rt/options.h"
+#include "vm/vm_internal.h"
+
+mic_region_t mic_region mic_aligned(MIC_CACHE_LINE) = {.base = (uintptr_t)1 << 63};
+mic_arena_t mic_arenas[MIC_ARENA_MAX];
+mic_atomic(uint32_t) mic_arena_count;
+mic_vm_counts_t mic_vm_counts;
+mic_lock_t mic_arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
+
+#define REGION_MAX ((size_t)1 << 40)
+#define REGION_SLOW_MAX ((size_t)4 * MIC_GIB)
+/* a reservation that takes longer than this is emulated by walking it (qemu-user) */
+#define REGION_PROBE_BYTES (MIC_GIB)
+#define REGION_PROBE_LIMIT_NS 500000u
+/* Arrays at the same offset of an OS page as the blocks they describe made the same code 2.3 times
+   slower (4 KiB store-to-load aliasing). */
+#define DESCRIPTOR_SHIFT_BYTES ((size_t)1920)
+#define REMOTE_SHIFT_BYTES ((size_t)2624)
+
+static size_t arena_meta_bytes(size_t per_slice, size_t slices, size_t shift)
+{
+    return mic_align_up(slices * per_slice + shift, MIC_SLICE_BYTES);
+}
+
+/* One arena of exactly `slices` slices; false when a reservation fails. */
+static bool arena_reserve_locked(size_t slices)
+{
+    const uint32_t index = mic_load_relaxed(&mic_arena_count);
+    if (index >= MIC_ARENA_MAX) return false;
+    const size_t segments = mic_divide_up(slices, MIC_SEGMENT_SLICES);
+    const size_t bytes = slices << MIC_SLICE_SHIFT;
+    const size_t alignment = bytes >= MIC_SEGMENT_BYTES ? MIC_SEGMENT_BYTES : MIC_SLICE_BYTES;
+    const size_t sizes[3] = {
+        arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES),
+        arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES),
+        arena_meta_bytes(sizeof(mic_segment_t), segments, 0)};
+    void *meta = NULL, *base = NULL;
+    const size_t meta_bytes = sizes[0] + sizes[1] + sizes[2];
+    if (mic_os_reserve(meta_bytes, MIC_SLICE_BYTES, &meta) != 0) return false;
+    if (mic_os_reserve(bytes, alignment, &base) != 0) {
+        mic_os_unreserve(meta, meta_bytes);
+        return false;
+    }
+    mic_arena_t *const arena = &mic_arenas[index];
+    arena->base = (uintptr_t)base;
+    arena->slice_count = slices;
+    arena->segment_count = segments;
+    arena->descriptors = (char *)meta + DESCRIPTOR_SHIFT_BYTES;
+    arena->remote = (char *)meta + sizes[0] + REMOTE_SHIFT_BYTES;
+    arena->segments = (mic_segment_t *)(void *)((char *)meta + sizes[0] + sizes[1]);
+    mic_store_relaxed(&arena->opened, 0);
+    if (CFG_NO_THP || mic_option(MIC_OPTION_ALLOW_THP) == 0)
+        (void)mic_os_advise_huge(base, bytes, false);
+    mic_fetch_add_relaxed(&mic_vm_counts.reserved_bytes, bytes);
+    mic_fetch_add_relaxed(&mic_vm_counts.reserve_calls, 2);
+    mic_store_release(&mic_arena_count, index + 1);
+    return true;
+}
+
+/* Halves until it fits, down to one segment, then to short ones. */
+static bool arena_ladder_locked(size_t slices, size_t least)
+{
+    for (;;) {
+        if (arena_reserve_locked(slices)) return true;
+        if (slices / 2 < least) return false;
+        slices /= 2;
+        if (slices < MIC_SEGMENT_SLICES && slices > 64) slices = 64; /* 4 MiB, then 1 MiB */
+        else if (slices < 64) slices = 16;
+        if (slices < 16) return false;
+    }
+}
+
+bool mic_arena_init(void)
+{
+    size_t bytes = REGION_MAX;
+    if (mic_os_info.address_limit != SIZE_MAX)
+        bytes = mic_min(bytes, mic_align_down(mic_os_info.address_limit / 4, MIC_SEGMENT_BYTES));
+    const size_t wanted = (size_t)mic_option(MIC_OPTION_REGION_SIZE) * MIC_KIB;
+    if (wanted != 0) bytes = mic_min(bytes, mic_align_up(wanted, MIC_SEGMENT_BYTES));
+    if (bytes > REGION_SLOW_MAX && wanted == 0) {
+        const uint64_t before = mic_os_thread_cpu_ns();
+        void *probe;
+        if (mic_os_reserve(REGION_PROBE_BYTES, 0, &probe) == 0) {
+            if (mic_os_thread_cpu_ns() - before > REGION_PROBE_LIMIT_NS) bytes = REGION_SLOW_MAX;
+            mic_os_unreserve(probe, REGION_PROBE_BYTES);
+        }
+    }
+    bytes = mic_max(bytes, MIC_SEGMENT_BYTES);
+    mic_lock_acquire(&mic_arena_lock);
+    const bool ok = arena_ladder_locked(bytes >> MIC_SLICE_SHIFT, 16);
+    if (ok) {
+        mic_region.descriptors = mic_arenas[0].descriptors;
+        mic_region.base = mic_arenas[0].base;
+    }
+    mic_lock_release(&mic_arena_lock);
+    return ok;
+}
+
+bool mic_arena_add_locked(size_t slices)
+{
+    const size_t least = mic_align_up(slices, 16);
+    size_t wanted = mic_align_up(least, MIC_SEGMENT_SLICES);
+    /* few arenas rather than many: as large as everything so far */
+    size_t have = 0;
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++) have += mic_arenas[i].slice_count;
+    if (mic_os_info.address_limit == SIZE_MAX) wanted = mic_max(wanted, have);
+    if (wanted > least && arena_ladder_locked(wanted, mic_max(least, 16))) return true;
+    return arena_reserve_locked(least);
+}
+
+/* Commits [from, to) widened to OS pages. */
+static bool arena_commit_meta(char *from, size_t bytes)
+{
+    const uintptr_t first = mic_align_down((uintptr_t)from, mic_os_info.page_bytes);
+    const uintptr_t end = mic_align_up((uintptr_t)from + bytes, mic_os_info.page_bytes);
+    return mic_os_commit((void *)first, end - first) == 0;
+}
+
+bool mic_segment_open_locked(unsigned index)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    const size_t segment = mic_load_relaxed(&arena->opened);
+    if (segment >= arena->segment_count) return false;
+    const size_t first = segment * MIC_SEGMENT_SLICES;
+    const size_t slices = mic_min(MIC_SEGMENT_SLICES, arena->slice_count - first);
+    mic_segment_t *const s = &arena->segments[segment];
+    if (!arena_commit_meta((char *)s, sizeof *s) ||
+        !arena_commit_meta(arena->descriptors + first * MIC_DESCRIPTOR_BYTES,
+                           slices * MIC_DESCRIPTOR_BYTES) ||
+        !arena_commit_meta(arena->remote + first * MIC_REMOTE_BITMAP_BYTES,
+                           slices * MIC_REMOTE_BITMAP_BYTES))
+        return false;
+    for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
+        const size_t at = i * 64;
+        const size_t n = slices <= at ? 0 : mic_min(64, slices - at); /* the rest is missing: taken */
+        mic_store_relaxed(&s->free[i], n == 0 ? 0 : mic_bit_mask(0, (unsigned)n));
+    }
+    mic_store_release(&arena->opened, segment + 1);
+    if (index == 0) mic_store_release(&mic_region.slices, first + slices);
+    return true;
+}
+
+static bool segment_commit_to(mic_segment_t *s, char *start, size_t have, size_t to)
+{
+    if (mic_os_commit(start + (have << MIC_SLICE_SHIFT), (to - have) << MIC_SLICE_SHIFT) != 0)
+        return false;
+    const uint64_t bytes = (uint64_t)(to - have) << MIC_SLICE_SHIFT;
+    const uint64_t now = mic_fetch_add_relaxed(&mic_vm_counts.committed_bytes, bytes) + bytes;
+    if (now > mic_load_relaxed(&mic_vm_counts.committed_peak))
+        mic_store_relaxed(&mic_vm_counts.committed_peak, now);
+    mic_fetch_add_relaxed(&mic_vm_counts.commit_calls, 1);
+    mic_store_release(&s->committed, (uint32_t)to);
+    return true;
+}
+
+bool mic_segment_commit(unsigned index, size_t segment, size_t slices)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    mic_segment_t *const s = &arena->segments[segment];
+    if (mic_load_acquire(&s->committed) >= slices) return true;
+    mic_lock_acquire(&mic_arena_lock);
+    bool ok = true;
+    const size_t have = mic_load_relaxed(&s->committed);
+    if (have < slices) {
+        /* 1 MiB, then doubling: a 2 MiB range that is not wholly committed cannot become huge, so
+           small processes stay small; halved when memory is short */
+        const size_t first = segment * MIC_SEGMENT_SLICES;
+        const size_t end = mic_min(MIC_SEGMENT_SLICES, arena->slice_count - first);
+        char *const start = (char *)arena->base + (first << MIC_SLICE_SHIFT);
+        size_t to = mic_min(end, mic_max(slices, mic_max(16, have * 2)));
+        while (!(ok = segment_commit_to(s, start, have, to)) && to > slices)
+            to = mic_max(slices, have + (to - have) / 2);
+    }
+    mic_lock_release(&mic_arena_lock);
+    return ok;
+}
+
+bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
+{
+    const uint32_t count = mic_load_acquire(&mic_arena_count);
+    for (uint32_t i = 0; i < count; i++) {
+        const mic_arena_t *const a = &mic_arenas[i];
+        const size_t at = ((uintptr_t)p - a->base) >> MIC_SLICE_SHIFT;
+        if (at >= mic_load_acquire(&a->opened) * MIC_SEGMENT_SLICES || at >= a->slice_count) continue;
+        *arena = i;
+        *slice = at;
+        return true;
+    }
+    return false;
+}
+
+void mic_arena_lock_for_fork(void)
+{
+    mic_purge_lock_for_fork();
+    mic_lock_acquire_for_fork(&mic_arena_lock);
+    mic_meta_lock_for_fork();
+}
+
+void mic_arena_unlock_after_fork(bool child)
+{
+    mic_meta_unlock_after_fork(child);
+    if (child)
+        mic_lock_reset(&mic_arena_lock);
+    else
+        mic_lock_release(&mic_arena_lock);
+    mic_purge_unlock_after_fork();
+}

@@ -1,0 +1,116 @@
+/* Address space: arenas, their segments and slices, and where descriptors are. Knows slices, not
+   blocks. Arena 0 is the main region, by far the largest; the others come into being when it is
+   full or could not be made large.
+
+       reservation |descriptor|descriptor| ...   128 bytes per slice, committed with the segment
+       reservation |remote bits of slice 0| ...  512 bytes per slice
+       reservation |segment 0 (32 MiB)|segment 1| ...
+   All of them inaccessible until committed; segments are opened lowest first, so the opened ones
+   are a prefix and `slices` tells whether a descriptor may be read.
+
+   Claiming slices is lock-free (a compare-and-swap on a word of the segment's free set); the arena
+   lock guards opening segments, committing, and spans. */
+#ifndef MIC_VM_ARENA_H
+#define MIC_VM_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/config.h"
+
+/* What the fast paths need of arena 0. Until initialised base is 2^63, so that NULL and every other
+   address fall outside. */
+typedef struct mic_region {
+    uintptr_t base;                /* [const from init] */
+    mic_atomic(uint64_t) slices;   /* [lock: arena] slices with readable descriptors, a prefix */
+    char *descriptors;             /* [const from init] */
+} mic_region_t;
+extern mic_hidden mic_region_t mic_region mic_aligned(MIC_CACHE_LINE);
+
+typedef struct mic_segment {
+    mic_atomic(uint64_t) free[MIC_SEGMENT_WORDS];  /* [atomic] 1 = slice is free */
+    mic_atomic(uint64_t) dirty[MIC_SEGMENT_WORDS]; /* [atomic] 1 = handed out since last purged */
+    mic_atomic(uint32_t) committed;                /* [lock: arena] slices, a prefix */
+    mic_atomic(uint32_t) kind; /* [atomic: hint] 1 + the page kind it serves, 0 = any */
+    mic_atomic(uint64_t) purge_at_ms; /* [atomic: hint] when its free slices are due, 0 = nothing */
+    uint64_t unused[6];
+} mic_segment_t;
+_Static_assert(sizeof(mic_segment_t) % MIC_CACHE_LINE == 0, "one segment, whole lines");
+
+#define MIC_ARENA_MAX 128u
+#define MIC_PAGE_KINDS 4u
+
+typedef struct mic_arena {
+    uintptr_t base;        /* [const] first slice, aligned to a segment (to a slice if short) */
+    size_t slice_count;    /* [const] */
+    size_t segment_count;  /* [const] */
+    char *descriptors;     /* [const] */
+    char *remote;          /* [const] remote bits */
+    mic_segment_t *segments;            /* [const] */
+    mic_atomic(uint64_t) opened;        /* [lock: arena] segments opened, a prefix */
+    mic_atomic(uint64_t) hint[MIC_PAGE_KINDS]; /* [atomic: hint] lowest segment that may have room */
+} mic_arena_t;
+
+extern mic_hidden mic_arena_t mic_arenas[MIC_ARENA_MAX];
+extern mic_atomic(uint32_t) mic_arena_count;
+
+/* A run of claimed slices. */
+typedef struct mic_run {
+    uint32_t slice; /* first, counted from the arena's base */
+    uint32_t count;
+    uint8_t arena;
+    bool zero; /* reads as zero */
+} mic_run_t;
+
+/* Reserves the main region. Idempotent under the caller's own guard (heap/init.c). False: there is
+   no address space at all. */
+bool mic_arena_init(void);
+
+/* Claims `count` slices for a page of `kind` (vm knows it as a number below MIC_PAGE_KINDS), at a
+   multiple of `align_slices` (a power of two). Commits them. False when memory is out. */
+bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run);
+/* Gives slices back; they are purged after the purge delay. */
+void mic_run_free(mic_run_t run);
+
+mic_inline char *mic_run_start(mic_run_t run)
+{
+    return (char *)mic_arenas[run.arena].base + ((size_t)run.slice << MIC_SLICE_SHIFT);
+}
+mic_inline char *mic_arena_descriptor(unsigned arena, size_t slice)
+{
+    return mic_arenas[arena].descriptors + slice * MIC_DESCRIPTOR_BYTES;
+}
+/* remote-free bits of the page that starts at `start`; a fixed address for each slice */
+mic_inline mic_atomic(uint64_t) *mic_arena_remote_words(unsigned arena, const char *start)
+{
+    const mic_arena_t *const a = &mic_arenas[arena];
+    const size_t slice = ((uintptr_t)start - a->base) >> MIC_SLICE_SHIFT;
+    return (mic_atomic(uint64_t) *)(void *)(a->remote + slice * MIC_REMOTE_BITMAP_BYTES);
+}
+/* Arena and slice of any address with a readable descriptor. */
+bool mic_arena_find(const void *p, unsigned *arena, size_t *slice);
+
+/* ---- purging (vm/purge.c): one engine, driven by slow paths and by collect ---- */
+/* Purges what is due; force: everything free, now. Cheap when nothing is due. */
+void mic_purge_run(bool force);
+void mic_purge_note_freed(mic_segment_t *segment);
+
+/* ---- permanent metadata: zeroed, never given back, cache-line aligned ---- */
+void *mic_meta_alloc(size_t bytes, size_t alignment);
+
+/* ---- numbers for statistics; current values, racy sums ---- */
+typedef struct mic_vm_counts {
+    mic_atomic(uint64_t) reserved_bytes, committed_bytes, committed_peak;
+    mic_atomic(uint64_t) used_slices, used_slices_peak; /* in pages */
+    mic_atomic(uint64_t) purged_bytes, purge_calls, commit_calls, reserve_calls;
+} mic_vm_counts_t;
+extern mic_vm_counts_t mic_vm_counts;
+
+/* ---- fork ---- */
+void mic_arena_lock_for_fork(void);
+void mic_arena_unlock_after_fork(bool child);
+
+#endif

@@ -1,0 +1,102 @@
+/* Giving memory back: free slices that were handed out since they were last purged go back to the
+   operating system after the purge delay. Driven by slow paths, by collect, by malloc_trim.
+
+   A purger takes the slices out of the free set first, so nobody can claim them meanwhile. The
+   purge lock is only ever tried: if somebody purges already, there is nothing to do. */
+#include "base/check.h"
+#include "os/os.h"
+#include "rt/options.h"
+#include "vm/vm_internal.h"
+
+static mic_atomic(uint32_t) purge_running;  /* [atomic: try-lock] */
+static mic_atomic(uint64_t) purge_next_ms;  /* [atomic: hint] earliest due time, 0 = nothing is due */
+
+/* Runs of bits in eight words. */
+static bool purge_next_run(const uint64_t bits[MIC_SEGMENT_WORDS], size_t *first, size_t *count)
+{
+    size_t i = *first + *count;
+    while (i < MIC_SEGMENT_SLICES && (bits[i >> 6] >> (i & 63) & 1) == 0) i++;
+    if (i >= MIC_SEGMENT_SLICES) return false;
+    *first = i;
+    while (i < MIC_SEGMENT_SLICES && (bits[i >> 6] >> (i & 63) & 1) != 0) i++;
+    *count = i - *first;
+    return true;
+}
+
+static void purge_segment(const mic_arena_t *a, size_t segment)
+{
+    mic_segment_t *const s = &a->segments[segment];
+    uint64_t taken[MIC_SEGMENT_WORDS];
+    mic_store_relaxed(&s->purge_at_ms, 0);
+    for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
+        uint64_t seen = mic_load_relaxed(&s->free[i]);
+        do {
+            taken[i] = seen & mic_load_relaxed(&s->dirty[i]);
+        } while (taken[i] != 0 && !mic_cas_acquire(&s->free[i], &seen, seen & ~taken[i]));
+    }
+    const bool lazy = mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0;
+    char *const start = (char *)a->base + segment * MIC_SEGMENT_BYTES;
+    uint64_t purged[MIC_SEGMENT_WORDS] = {0};
+    for (size_t first = 0, count = 0; purge_next_run(taken, &first, &count);) {
+        char *const p = start + (first << MIC_SLICE_SHIFT);
+        const size_t bytes = count << MIC_SLICE_SHIFT;
+        mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
+        if (lazy) {
+            (void)mic_os_purge_lazy(p, bytes); /* contents unknown: it stays dirty */
+        } else if (mic_os_purge(p, bytes) == 0) {
+            mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
+            for (size_t i = first; i < first + count; i++)
+                purged[i >> 6] |= (uint64_t)1 << (i & 63);
+        } /* else locked by the program: not purged, not zero, no retry */
+    }
+    for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
+        if (taken[i] == 0) continue;
+        mic_fetch_and_relaxed(&s->dirty[i], ~purged[i]);
+        mic_fetch_or_release(&s->free[i], taken[i]);
+    }
+}
+
+void mic_purge_run(bool force)
+{
+    const uint64_t next = mic_load_relaxed(&purge_next_ms);
+    if (!force && (next == 0 || mic_os_clock_ms() < next)) return;
+    if (mic_exchange_acquire(&purge_running, 1) != 0) return;
+    const uint64_t now = mic_os_clock_ms();
+    mic_store_relaxed(&purge_next_ms, 0);
+    uint64_t later = UINT64_MAX;
+    for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
+        const mic_arena_t *const a = &mic_arenas[i];
+        const size_t opened = mic_load_acquire(&a->opened);
+        for (size_t k = 0; k < opened; k++) {
+            const uint64_t due = mic_load_relaxed(&a->segments[k].purge_at_ms);
+            if (due != 0 && (force || due <= now))
+                purge_segment(a, k);
+            else if (due != 0 && due < later)
+                later = due;
+        }
+    }
+    uint64_t none = 0; /* somebody may have noted an earlier time meanwhile */
+    if (later != UINT64_MAX) (void)mic_cas_acquire(&purge_next_ms, &none, later);
+    (void)mic_exchange_release(&purge_running, 0);
+}
+
+void mic_purge_note_freed(mic_segment_t *segment)
+{
+    const long delay = mic_option(MIC_OPTION_PURGE_DELAY);
+    if (delay < 0) return;
+    uint64_t due = mic_load_relaxed(&segment->purge_at_ms);
+    if (due == 0) {
+        due = mic_os_clock_ms() + (uint64_t)delay;
+        mic_store_relaxed(&segment->purge_at_ms, due);
+    }
+    const uint64_t next = mic_load_relaxed(&purge_next_ms);
+    if (next == 0 || due < next) mic_store_relaxed(&purge_next_ms, due);
+    if (delay == 0) mic_purge_run(false);
+}
+
+void mic_purge_lock_for_fork(void)
+{
+    while (mic_exchange_acquire(&purge_running, 1) != 0) mic_os_yield();
+}
+
+void mic_purge_unlock_after_fork(void) { (void)mic_exchange_release(&purge_running, 0); }
