@@ -11,8 +11,8 @@ extern "C" {
 #endif
 
 /** @name Programs with more than one allocator
-    One call instead of asking first and freeing then. The answer is exact for a block that the caller
-    owns: nobody else frees it meanwhile. @{ */
+    One call instead of asking first and freeing then. Exact for any pointer that nobody else frees
+    meanwhile. @{ */
 
 /** Frees p if it is a block of this library.
     @param p any pointer that the caller may free somewhere

@@ -29,9 +29,7 @@ void *mi_calloc_aligned(size_t count, size_t size, size_t alignment)
 
 void *mi_calloc_aligned_at(size_t count, size_t size, size_t alignment, size_t offset)
 {
-    size_t total;
-    if (!mic_api_total(count, size, &total)) return mic_api_overflow(count, size);
-    return mic_alloc_aligned(total, alignment, offset, true);
+    return mic_alloc_aligned(mic_api_total(count, size), alignment, offset, true);
 }
 
 void *mi_realloc_aligned(void *p, size_t newsize, size_t alignment)
@@ -61,7 +59,5 @@ void *mi_recalloc_aligned(void *p, size_t newcount, size_t size, size_t alignmen
 
 void *mi_recalloc_aligned_at(void *p, size_t newcount, size_t size, size_t alignment, size_t offset)
 {
-    size_t total;
-    if (!mic_api_total(newcount, size, &total)) return mic_api_overflow(newcount, size);
-    return mic_realloc_aligned(p, total, alignment, offset, true);
+    return mic_realloc_aligned(p, mic_api_total(newcount, size), alignment, offset, true);
 }

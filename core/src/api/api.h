@@ -7,20 +7,17 @@
 
 #include "alloc/alloc.h"
 #include "mimalloc.h"
-#include "rt/report.h"
 
 /* The library's constructor (api/start.c). A program that links the archive refers to some of our
    functions only; whichever that are, this brings the constructor along. */
 void mic_api_start(void);
 static void (*const api_start_linked)(void) __attribute__((used)) = mic_api_start;
 
-/* Fails an allocation of count * bytes that no size_t holds: reported, errno = ENOMEM. */
-void *mic_api_overflow(size_t count, size_t bytes);
-
-/* False: count * bytes overflows; the caller returns mic_api_overflow. */
-mic_inline bool mic_api_total(size_t count, size_t bytes, size_t *total)
+/* count * bytes; SIZE_MAX when that overflows, a request that fails as it should further down. */
+mic_inline size_t mic_api_total(size_t count, size_t bytes)
 {
-    return mic_likely(!mic_mul_overflow(count, bytes, total));
+    size_t total;
+    return mic_likely(!mic_mul_overflow(count, bytes, &total)) ? total : SIZE_MAX;
 }
 
 /* malloc's fast path alone, NULL when it misses: for operator new, whose slow path is its own. With

@@ -2,13 +2,6 @@
    nothing else. */
 #include "api/api.h"
 
-mic_cold void *mic_api_overflow(size_t count, size_t bytes)
-{
-    mic_report_error(EOVERFLOW, "allocation of %zu times %zu bytes overflows", count, bytes);
-    errno = ENOMEM;
-    return NULL;
-}
-
 void *mi_malloc(size_t size) { return mic_malloc(size); }
 
 void mi_free(void *p) { mic_free(p); }
@@ -21,27 +14,15 @@ void *mi_zalloc(size_t size) { return mic_zalloc(size); }
 
 void *mi_zalloc_small(size_t size) { return mic_zalloc(size); }
 
-void *mi_calloc(size_t count, size_t size)
-{
-    size_t total;
-    if (!mic_api_total(count, size, &total)) return mic_api_overflow(count, size);
-    return mic_zalloc(total);
-}
+void *mi_calloc(size_t count, size_t size) { return mic_alloc_count(count, size, true); }
 
-void *mi_mallocn(size_t count, size_t size)
-{
-    size_t total;
-    if (!mic_api_total(count, size, &total)) return mic_api_overflow(count, size);
-    return mic_malloc(total);
-}
+void *mi_mallocn(size_t count, size_t size) { return mic_alloc_count(count, size, false); }
 
 void *mi_realloc(void *p, size_t newsize) { return mic_realloc(p, newsize, false); }
 
 void *mi_reallocn(void *p, size_t count, size_t size)
 {
-    size_t total;
-    if (!mic_api_total(count, size, &total)) return mic_api_overflow(count, size);
-    return mic_realloc(p, total, false);
+    return mic_realloc(p, mic_api_total(count, size), false);
 }
 
 void *mi_reallocf(void *p, size_t newsize)
@@ -56,9 +37,7 @@ void *mi_rezalloc(void *p, size_t newsize) { return mic_realloc(p, newsize, true
 
 void *mi_recalloc(void *p, size_t newcount, size_t size)
 {
-    size_t total;
-    if (!mic_api_total(newcount, size, &total)) return mic_api_overflow(newcount, size);
-    return mic_realloc(p, total, true);
+    return mic_realloc(p, mic_api_total(newcount, size), true);
 }
 
 void *mi_expand(void *p, size_t newsize)

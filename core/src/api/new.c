@@ -7,6 +7,7 @@
    request ends the program, as throwing out of a noexcept function does. */
 #include "api/api.h"
 #include "os/os.h"
+#include "rt/report.h"
 
 typedef void new_handler_fun(void);
 /* std::get_new_handler() and std::__throw_bad_alloc(), which libstdc++ and libc++ both have */
@@ -49,10 +50,9 @@ static mic_noinline void *new_retry(size_t bytes, size_t alignment, bool nothrow
     return NULL;
 }
 
-static mic_cold void *new_overflow(size_t count, size_t bytes)
+static mic_cold void *new_overflow(void)
 {
-    (void)mic_api_overflow(count, bytes);
-    (void)new_ask_handler(); /* it may throw; no handler can help */
+    (void)new_ask_handler(); /* it may throw; it cannot help */
     new_fail(SIZE_MAX);
 }
 
@@ -95,7 +95,7 @@ void *mi_new_aligned_nothrow(size_t size, size_t alignment)
 void *mi_new_n(size_t count, size_t size)
 {
     size_t total;
-    if (!mic_api_total(count, size, &total)) return new_overflow(count, size);
+    if (mic_mul_overflow(count, size, &total)) return new_overflow();
     return mi_new(total);
 }
 
@@ -114,6 +114,6 @@ void *mi_new_realloc(void *p, size_t newsize)
 void *mi_new_reallocn(void *p, size_t newcount, size_t size)
 {
     size_t total;
-    if (!mic_api_total(newcount, size, &total)) return new_overflow(newcount, size);
+    if (mic_mul_overflow(newcount, size, &total)) return new_overflow();
     return mi_new_realloc(p, total);
 }

@@ -13,8 +13,7 @@ bool mi_check_owned(const void *p) { return mic_is_owned(p); }
 mic_inline bool owned_here(const void *p)
 {
     mic_page_t *page;
-    return mic_page_find_main(p, &page) &&
-           mic_load_fast(&page->owner) == (uintptr_t)mic_tls.record;
+    return mic_page_find_main(p, &page) && mic_load_fast(&page->owner) == (uintptr_t)mic_tls.record;
 }
 
 bool mi_free_if_owned(void *p)

@@ -60,10 +60,7 @@ int mi_reallocarr(void *ptrp, size_t count, size_t size)
 {
     if (ptrp == NULL || size == 0) return errno = EINVAL;
     size_t total;
-    if (!mic_api_total(count, size, &total)) {
-        (void)mic_api_overflow(count, size);
-        return errno = EOVERFLOW;
-    }
+    if (mic_mul_overflow(count, size, &total)) return errno = EOVERFLOW;
 
     void **const slot = (void **)ptrp;
     if (total == 0) {
