@@ -64,7 +64,7 @@ static struct {
 
 static _Noreturn void fake_complain(const char *what, const void *address, size_t bytes)
 {
-    fprintf(stderr, "fake_os: %s: %p + %zu\n", what, address, bytes);
+    fprintf(stderr, "fake_os: bad call: %s: %p + %zu\n", what, address, bytes);
     abort();
 }
 
@@ -143,17 +143,17 @@ size_t fake_os_reserved_bytes(void) { return fake_reserved_bytes; }
 /* ---- address space ---- */
 
 /* The reservation that contains a range; complains if there is none. The mutex is held. */
-static fake_range_t *fake_find(const void *address, size_t bytes, const char *call)
+static fake_range_t *fake_find(const void *address, size_t bytes)
 {
     if ((uintptr_t)address % mic_os_info.page_bytes != 0 || bytes % mic_os_info.page_bytes != 0)
-        fake_complain(call, address, bytes);
+        fake_complain("not whole OS pages", address, bytes);
     for (size_t i = 0; i < FAKE_RANGES; i++) {
         fake_range_t *const range = &fake_ranges[i];
         const uintptr_t offset = (uintptr_t)address - (uintptr_t)range->start;
         if (range->start != NULL && offset <= range->bytes && bytes <= range->bytes - offset)
             return range;
     }
-    fake_complain(call, address, bytes);
+    fake_complain("not reserved", address, bytes);
 }
 
 static void fake_mark(fake_range_t *range, const void *address, size_t bytes, bool committed)
@@ -222,7 +222,7 @@ void mic_os_unreserve(void *address, size_t bytes)
 {
     const int saved = errno;
     pthread_mutex_lock(&fake_mutex);
-    fake_range_t *const range = fake_find(address, bytes, "unreserve: not reserved");
+    fake_range_t *const range = fake_find(address, bytes);
     if (range->start != address || range->bytes != bytes)
         fake_complain("unreserve: only part of a reservation", address, bytes);
     fake_mark(range, address, bytes, false);
@@ -238,20 +238,13 @@ void mic_os_unreserve(void *address, size_t bytes)
 /* Calls on a part of a reservation: what they have in common. */
 static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t extra)
 {
-    static const char *const bad[FAKE_OS_KINDS] = {
-        [FAKE_OS_COMMIT] = "commit: not reserved",
-        [FAKE_OS_DECOMMIT] = "decommit: not reserved",
-        [FAKE_OS_PURGE] = "purge: not reserved, or not committed",
-        [FAKE_OS_PURGE_LAZY] = "lazy purge: not reserved, or not committed",
-        [FAKE_OS_ADVISE_HUGE] = "advice: not reserved",
-    };
     const int saved = errno;
     pthread_mutex_lock(&fake_mutex);
-    fake_range_t *const range = fake_find(address, bytes, bad[kind]);
+    fake_range_t *const range = fake_find(address, bytes);
     const int error = fake_failure(kind);
     const bool purges = kind == FAKE_OS_PURGE || kind == FAKE_OS_PURGE_LAZY;
     if (purges && !fake_is_committed(range, address, bytes))
-        fake_complain(bad[kind], address, bytes);
+        fake_complain("purge of what is not committed", address, bytes);
     bool ok = true;
     if (error == 0 && kind == FAKE_OS_COMMIT) {
         ok = mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
@@ -315,8 +308,7 @@ uint64_t mic_os_clock_ms(void) { return FAKE_CLOCK_START_MS + fake_locked_add(&f
 uint64_t mic_os_clock_ns(void) { return mic_os_clock_ms() * 1000000u; }
 uint64_t mic_os_thread_cpu_ns(void) { return fake_locked_add(&fake.cpu_ns, fake.cpu_step_ns); }
 
-/* splitmix64 */
-uint64_t mic_os_random(void)
+uint64_t mic_os_random(void) /* splitmix64 */
 {
     uint64_t x = fake_locked_add(&fake.seed, 0x9e3779b97f4a7c15u);
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -391,9 +383,8 @@ static bool fake_key_ready;
 
 int mic_os_thread_exit_init(void (*at_exit)(void *pass))
 {
-    const int error = pthread_key_create(&fake_key, at_exit);
-    fake_key_ready = error == 0;
-    return error;
+    fake_key_ready = pthread_key_create(&fake_key, at_exit) == 0;
+    return fake_key_ready ? 0 : EAGAIN;
 }
 
 void mic_os_thread_arm(void *pass)
