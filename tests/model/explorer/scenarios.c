@@ -1,0 +1,283 @@
+/* Who does what, and the command line.
+
+       explorer --list
+       explorer --search P,D,LIMIT [names]    all runs with P preemptions and D old values
+       explorer --random SEED,RUNS [names]
+       explorer --replay P,D:choices name */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+#define A world_record(0)
+#define B world_record(1)
+#define LATE (&mic_record_late)
+
+/* ---- one freer, one owner who drains, re-uses and frees again ---- */
+
+static void drain_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+}
+static void drain_owner(void)
+{
+    world_block b;
+    mic_record_drain(A);
+    if (world_take(A, &b)) {
+        world_send(0, b);
+        mic_record_drain(A);
+    }
+    if (world_take(A, &b)) world_free(A, b.page, b.at);
+}
+static void drain_freer(void)
+{
+    world_block b;
+    world_free(NULL, 0, 0);
+    world_free(NULL, 0, 1);
+    if (world_receive(0, &b)) world_free(NULL, b.page, b.at);
+}
+
+/* ---- two freers, two pages, one owner ---- */
+
+static void two_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+    world_give(1, A);
+}
+static void two_owner(void)
+{
+    mic_record_drain(A);
+    mic_record_drain(A);
+}
+static void two_freer_1(void)
+{
+    world_free(NULL, 0, 0);
+    world_free(NULL, 1, 0);
+}
+static void two_freer_2(void) { world_free(NULL, 1, 1); }
+
+/* ---- a page is released and re-used while a late token is out ---- */
+
+static void reuse_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+}
+static void reuse_claimer(void)
+{
+    world_free(NULL, 0, 0);
+    const int p = world_claim(B);
+    if (p < 0) return;
+    world_send(0, (world_block){p, 0});
+    world_poll(B);
+    mic_record_drain(B);
+}
+static void reuse_freer(void)
+{
+    world_block b;
+    world_free(NULL, 0, 1);
+    if (world_receive(0, &b)) world_free(NULL, b.page, b.at);
+}
+
+/* the same, but the old owner never runs again */
+static void poll_setup(void)
+{
+    reuse_setup();
+    world_blocks(A);
+}
+static void poll_owner(void) { mic_record_drain(A); }
+
+/* ---- thread exit against pushes ---- */
+
+static void exit_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+    world_give(1, A);
+}
+static void exit_owner(void) { world_exit(A); }
+static void exit_freer_1(void)
+{
+    world_free(NULL, 0, 0);
+    world_free(NULL, 1, 0);
+}
+static void exit_freer_2(void) { world_free(NULL, 0, 1); }
+
+/* ---- an orphan: freers reap it, a new thread adopts it ---- */
+
+static void adopt_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+    world_orphan(A);
+}
+static void adopter(void)
+{
+    world_block b;
+    mic_record_t *const mine = world_adopt();
+    if (mine == NULL) return;
+    if (world_take(mine, &b)) world_free(mine, b.page, b.at);
+    mic_record_drain(mine);
+}
+static void adopt_freer_1(void) { world_free(NULL, 0, 0); }
+static void adopt_freer_2(void) { world_free(NULL, 0, 1); }
+static void adopter_leaves(void)
+{
+    mic_record_t *const mine = world_adopt();
+    if (mine != NULL) world_exit(mine);
+}
+
+/* ---- an orphan: a live thread steals a page ---- */
+
+static void steal_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+    world_give(1, A);
+    world_orphan(A);
+}
+static void thief(void)
+{
+    world_block b;
+    world_steal(B);
+    if (world_take(B, &b)) world_free(B, b.page, b.at);
+    mic_record_drain(B);
+}
+static void steal_freer_1(void)
+{
+    world_free(NULL, 1, 0);
+    world_free(NULL, 0, 0);
+}
+static void steal_freer_2(void) { world_free(NULL, 1, 1); }
+/* the thief blocks after stealing */
+static void steal_blocked_setup(void)
+{
+    steal_setup();
+    world_blocks(B);
+}
+static void thief_blocked(void) { world_steal(B); }
+
+/* ---- two orphans: forwarding meets a tag ---- */
+
+static void chain_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+    world_orphan(A);
+    world_give(1, B);
+}
+static void chain_owner(void)
+{
+    world_steal(B);
+    world_exit(B);
+}
+static void chain_freer_1(void) { world_free(NULL, 0, 0); }
+static void chain_freer_2(void)
+{
+    world_free(NULL, 1, 0);
+    world_free(NULL, 0, 1);
+}
+
+/* ---- the late record ---- */
+
+static void late_setup(void)
+{
+    world_reset();
+    world_give(0, LATE);
+}
+static void late_user(void)
+{
+    world_block b;
+    mic_record_drain_late();
+    mic_lock_acquire(&mic_late_lock);
+    const bool got = world_take(LATE, &b);
+    mic_lock_release(&mic_late_lock);
+    if (got) world_free(NULL, b.page, b.at);
+}
+static void late_freer_1(void) { world_free(NULL, 0, 0); }
+static void late_freer_2(void) { world_free(NULL, 0, 1); }
+
+/* ---- the owner drains while another thread destroys the heap ---- */
+
+static void destroy_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+}
+/* the user's contract: all frees of the heap's blocks are done before it is destroyed */
+static void destroy_freer(void)
+{
+    world_free(NULL, 0, 0);
+    world_destroy(A);
+    const int p = world_claim(B);
+    if (p < 0) return;
+    world_free(B, p, 0);
+    world_free(B, p, 1);
+}
+static void destroy_owner(void)
+{
+    mic_record_drain(A);
+    mic_record_drain(A);
+}
+
+static const model_scenario scenarios[] = {
+    {"drain", drain_setup, {drain_owner, drain_freer}, world_check},
+    {"two_freers", two_setup, {two_owner, two_freer_1, two_freer_2}, world_check},
+    {"reuse", reuse_setup, {two_owner, reuse_claimer, reuse_freer}, world_check},
+    {"poll", poll_setup, {poll_owner, reuse_claimer, reuse_freer}, world_check},
+    {"exit", exit_setup, {exit_owner, exit_freer_1, exit_freer_2}, world_check},
+    {"adopt", adopt_setup, {adopter, adopt_freer_1, adopt_freer_2}, world_check},
+    {"adopt_exit", adopt_setup, {adopter_leaves, adopt_freer_1, adopt_freer_2}, world_check},
+    {"steal", steal_setup, {thief, steal_freer_1, steal_freer_2}, world_check},
+    {"steal_blocked", steal_blocked_setup, {thief_blocked, steal_freer_1, steal_freer_2}, world_check},
+    {"chain", chain_setup, {chain_owner, chain_freer_1, chain_freer_2}, world_check},
+    {"late", late_setup, {late_user, late_freer_1, late_freer_2}, world_check},
+    {"destroy", destroy_setup, {destroy_owner, destroy_freer}, world_check},
+};
+#define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))
+
+static bool is_wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 3; i < argc; i++)
+        if (strcmp(argv[i], name) == 0) return true;
+    return argc <= 3;
+}
+
+int main(int argc, char **argv)
+{
+    const char *const mode = argc > 1 ? argv[1] : "--list";
+    const char *const what = argc > 2 ? argv[2] : "";
+    char *rest;
+    if (strcmp(mode, "--list") == 0) {
+        for (int i = 0; i < SCENARIOS; i++) printf("%s\n", scenarios[i].name);
+        return 0;
+    }
+    for (int i = 0; i < SCENARIOS; i++) {
+        if (!is_wanted(scenarios[i].name, argc, argv)) continue;
+        long runs = 0;
+        if (strcmp(mode, "--search") == 0) {
+            model_bounds bounds = {(int)strtol(what, &rest, 10), 0};
+            bounds.deviations = *rest == ',' ? (int)strtol(rest + 1, &rest, 10) : 0;
+            const double limit = *rest == ',' ? strtod(rest + 1, NULL) : 60;
+            runs = model_search(&scenarios[i], bounds, -1, limit);
+            printf("%-14s search %s: %ld runs, %s\n", scenarios[i].name, what,
+                   runs < 0 ? -1 - runs : runs, runs < 0 ? "cut by time" : "complete");
+        } else if (strcmp(mode, "--random") == 0) {
+            const uint64_t seed = strtoull(what, &rest, 10);
+            const long count = *rest == ',' ? strtol(rest + 1, NULL, 10) : 10000;
+            runs = model_random(&scenarios[i], seed, count, 1e9);
+            printf("%-14s random seed %llu: %ld runs\n", scenarios[i].name,
+                   (unsigned long long)seed, runs);
+        } else if (strcmp(mode, "--replay") == 0) {
+            model_bounds bounds = {(int)strtol(what, &rest, 10), 0};
+            bounds.deviations = *rest == ',' ? (int)strtol(rest + 1, &rest, 10) : 0;
+            model_replay(&scenarios[i], bounds, *rest == ':' ? rest + 1 : rest);
+            printf("%-14s replayed, nothing failed\n", scenarios[i].name);
+        }
+        fflush(stdout);
+    }
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* The small world in which the shipping protocol runs: a few pages, records and locks, the parts of
+   other layers that page/remote.c, heap/drain.c and heap/pool.c call, and a ghost of what is true
+   of every block. Pages have two blocks, each in a word of its own, so that a drain is not atomic
+   over a page. */
+#ifndef MODEL_WORLD_H
+#define MODEL_WORLD_H
+
+#include "engine.h"
+#include "heap/pool.h"
+#include "heap/record.h"
+#include "page/page.h"
+#include "page/remote.h"
+
+#define PAGES 3
+#define RECORDS 3
+#define BLOCKS 2 /* of a page */
+
+typedef struct world_block {
+    int page, at;
+} world_block;
+
+extern mic_page_t world_pages[PAGES];
+mic_record_t *world_record(int number);
+
+/* ---- setting up (thread 0) ---- */
+void world_reset(void);
+/* The page belongs to the record and all its blocks are in the user's hands. */
+void world_give(int page, mic_record_t *record);
+/* The record has no thread and is in the pool. */
+void world_orphan(mic_record_t *record);
+/* The thread of this record never comes back to the allocator. */
+void world_blocks(mic_record_t *record);
+/* The page is in nobody's hands. */
+void world_free_page(int page);
+
+/* ---- what threads do ---- */
+
+/* Frees a block as a thread whose record is `mine` (NULL: none) would. */
+void world_free(mic_record_t *mine, int page, int at);
+/* As the owner: takes one block of a page of this record; false if there is none. */
+bool world_take(mic_record_t *mine, world_block *block);
+/* As the owner: a page nobody owns gets this owner and its blocks are handed out. -1: none free. */
+int world_claim(mic_record_t *mine);
+/* As the owner: looks at the words of its pages that have the poll mark. */
+void world_poll(mic_record_t *mine);
+/* As the owner: the thread ends. */
+void world_exit(mic_record_t *mine);
+/* A new thread takes an orphan; NULL if there is none. */
+mic_record_t *world_adopt(void);
+/* As an owner: takes one page out of an orphan. */
+void world_steal(mic_record_t *mine);
+/* As anybody: all pages of the record go, their blocks with them (heap destroy, RF.19). */
+void world_destroy(mic_record_t *record);
+
+/* passing a block to another thread; the receiver owns what it gets */
+void world_send(int box, world_block block);
+bool world_receive(int box, world_block *block);
+
+/* ---- at the end (thread 0) ---- */
+/* Nobody is inside the allocator: every set bit is where its owner will find it. Then every owner
+   that is not blocked drains once more, after which nothing may be outstanding. */
+void world_check(void);
+
+#endif
