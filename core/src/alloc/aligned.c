@@ -32,7 +32,8 @@ void mic_alloc_mark_inner(void *block)
 static void *aligned_at_offset(size_t bytes, size_t alignment, size_t offset, bool zero)
 {
     if (bytes > MIC_SIZE_MAX - alignment) return mic_alloc_slow(SIZE_MAX, false);
-    char *const block = zero ? mic_zalloc(bytes + alignment - 1) : mic_malloc(bytes + alignment - 1);
+    char *const block =
+        zero ? mic_zalloc(bytes + alignment - 1) : mic_malloc(bytes + alignment - 1);
     if (block == NULL) return NULL;
     const uintptr_t miss = ((uintptr_t)block + offset) & (alignment - 1);
     if (miss == 0) return block;

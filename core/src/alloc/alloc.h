@@ -49,7 +49,7 @@ void mic_register_deferred(mic_deferred_fun *fun, void *arg);
 typedef struct mic_class_count {
     size_t block_bytes; /* of the class; 0 for spans */
     size_t pages;
-    size_t live;     /* blocks in use */
+    size_t live; /* blocks in use */
     size_t live_bytes;
     size_t capacity; /* blocks carved */
     size_t page_bytes;

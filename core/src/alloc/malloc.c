@@ -19,8 +19,8 @@ void mic_register_deferred(mic_deferred_fun *fun, void *arg)
     mic_store_release(&deferred_fun, (uintptr_t)fun);
 }
 
-/* Holding no lock and not inside the allocator as a forked child sees it: the callback may allocate,
-   free and fork. Not again from within itself. */
+/* Holding no lock and not inside the allocator as a forked child sees it: the callback may
+   allocate, free and fork. Not again from within itself. */
 void mic_deferred_call(mic_record_t *record, bool force)
 {
     mic_deferred_fun *const fun = (mic_deferred_fun *)mic_load_acquire(&deferred_fun);
@@ -116,8 +116,8 @@ static void *alloc_once(size_t bytes, bool *zeroed)
 
 static void *alloc_failed(size_t bytes)
 {
-    mic_report_error(bytes > MIC_SIZE_MAX ? EOVERFLOW : ENOMEM, "out of memory: request of %zu bytes",
-                     bytes);
+    mic_report_error(bytes > MIC_SIZE_MAX ? EOVERFLOW : ENOMEM,
+                     "out of memory: request of %zu bytes", bytes);
     errno = ENOMEM;
     return NULL;
 }

@@ -45,8 +45,10 @@ static void *resize_move(void *p, void *fresh, size_t usable, size_t bytes, bool
 
 void *mic_realloc(void *p, size_t bytes, bool zero)
 {
-    if (p == NULL) return bytes == 0 ? resize_minimal(mic_malloc(0)) : zero ? mic_zalloc(bytes)
-                                                                           : mic_malloc(bytes);
+    if (p == NULL)
+        return bytes == 0 ? resize_minimal(mic_malloc(0))
+               : zero     ? mic_zalloc(bytes)
+                          : mic_malloc(bytes);
     const size_t usable = mic_usable_size(p);
     if (mic_unlikely(usable == 0)) return resize_foreign(p);
     if (resize_fits(usable, bytes)) return p;
@@ -58,8 +60,8 @@ void *mic_realloc_aligned(void *p, size_t bytes, size_t alignment, size_t offset
     if (p == NULL) return mic_alloc_aligned(bytes, alignment, offset, zero);
     const size_t usable = mic_usable_size(p);
     if (mic_unlikely(usable == 0)) return resize_foreign(p);
-    const bool aligned = mic_is_power_of_two(alignment) &&
-                         (((uintptr_t)p + offset) & (alignment - 1)) == 0;
+    const bool aligned =
+        mic_is_power_of_two(alignment) && (((uintptr_t)p + offset) & (alignment - 1)) == 0;
     if (aligned && resize_fits(usable, bytes)) return p;
     return resize_move(p, mic_alloc_aligned(bytes, alignment, offset, false), usable, bytes, zero);
 }

@@ -55,7 +55,7 @@
 #define mic_load_fast(p) (*(const __typeof__(mic_plain_type_(*(p))) *)(const void *)(p))
 #endif
 #define mic_plain_type_(x)                                                                         \
-    _Generic((x), uint32_t: (uint32_t)0, uint64_t: (uint64_t)0, default: (uintptr_t)0)
+    _Generic((x), uint32_t : (uint32_t)0, uint64_t : (uint64_t)0, default : (uintptr_t)0)
 
 /* The owner of a word that others only read (counters, own queues seen by statistics). */
 #define mic_owner_add(p, v) mic_store_relaxed(p, mic_load_relaxed(p) + (v))

@@ -29,6 +29,9 @@ mic_inline bool mic_mul_overflow(size_t a, size_t b, size_t *product)
 }
 
 /* n consecutive set bits starting at bit `at`; n in 1..64, at + n <= 64 */
-mic_inline uint64_t mic_bit_mask(unsigned at, unsigned n) { return (~(uint64_t)0 >> (64 - n)) << at; }
+mic_inline uint64_t mic_bit_mask(unsigned at, unsigned n)
+{
+    return (~(uint64_t)0 >> (64 - n)) << at;
+}
 
 #endif

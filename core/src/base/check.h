@@ -12,12 +12,14 @@
 mic_noreturn mic_cold void mic_check_failed(const char *what, const char *file, int line);
 
 #define mic_require(x) (mic_likely(x) ? (void)0 : mic_check_failed(#x, __FILE__, __LINE__))
-#define mic_assert(x) ((!CFG_ASSERT || mic_likely(x)) ? (void)0 : mic_check_failed(#x, __FILE__, __LINE__))
+#define mic_assert(x)                                                                              \
+    ((!CFG_ASSERT || mic_likely(x)) ? (void)0 : mic_check_failed(#x, __FILE__, __LINE__))
 
 /* set by MIMALLOC_DEBUG_DEEP=1 and by unit tests */
 extern bool mic_deep_enabled;
 #define mic_assert_deep(x)                                                                         \
-    ((!CFG_DEBUG || !mic_deep_enabled || mic_likely(x)) ? (void)0                                  \
-                                                        : mic_check_failed(#x, __FILE__, __LINE__))
+    ((!CFG_DEBUG || !mic_deep_enabled || mic_likely(x))                                            \
+         ? (void)0                                                                                 \
+         : mic_check_failed(#x, __FILE__, __LINE__))
 
 #endif

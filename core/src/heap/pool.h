@@ -24,7 +24,7 @@ void mic_pool_unlock_after_fork(bool child);
 void mic_pool_reset(void);
 
 /* The record of frees and allocations that come after a thread's own record was handed over: a
-   permanent orphan. Authority over it is mic_late_lock (taken before record->lock), not the pool. */
+   permanent orphan. Authority over it is mic_late_lock (before record->lock), not the pool. */
 extern mic_record_t mic_record_late;
 extern mic_lock_t mic_late_lock;
 

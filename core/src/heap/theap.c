@@ -98,8 +98,8 @@ void mic_theap_release_page_locked(mic_page_t *page)
 }
 
 /* A new page, linked and owned; NULL when memory is out. Spans: block_bytes and alignment. */
-static mic_page_t *theap_new_page(mic_theap_t *theap, unsigned cls, size_t slices, size_t align_slices,
-                                  bool *zero)
+static mic_page_t *theap_new_page(mic_theap_t *theap, unsigned cls, size_t slices,
+                                  size_t align_slices, bool *zero)
 {
     mic_run_t run;
     if (!mic_run_alloc(mic_page_kind_of_class(cls), slices, align_slices, &run)) return NULL;
@@ -139,7 +139,8 @@ void mic_theap_page_unfull(mic_page_t *page)
 static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 {
     if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
-    return theap->active[page->cls] != NULL || theap->queue[page->cls] != theap->queue_last[page->cls];
+    return theap->active[page->cls] != NULL ||
+           theap->queue[page->cls] != theap->queue_last[page->cls];
 }
 
 void mic_theap_page_emptied(mic_page_t *page)

@@ -15,16 +15,17 @@ struct mic_record;
 struct mic_heap;
 
 typedef struct mic_theap {
-    mic_block_t *list[MIC_CLASS_COUNT]; /* [owner] active lists; offset 0: malloc indexes from here */
+    mic_block_t
+        *list[MIC_CLASS_COUNT]; /* [owner] active lists; offset 0: malloc indexes from here */
     uint8_t class_of[(MIC_TABLE_ENTRIES + 7) / 8 * 8]; /* [const] size / 16 -> class */
-    struct mic_record *record;          /* [const] */
-    mic_page_t *active[MIC_CLASS_COUNT]; /* [owner] */
-    mic_page_t *queue[MIC_CLASS_COUNT]; /* [owner] first page with room, not the active one */
+    struct mic_record *record;                         /* [const] */
+    mic_page_t *active[MIC_CLASS_COUNT];               /* [owner] */
+    mic_page_t *queue[MIC_CLASS_COUNT];      /* [owner] first page with room, not the active one */
     mic_page_t *queue_last[MIC_CLASS_COUNT]; /* [owner] */
-    uint32_t given[MIC_CLASS_COUNT];    /* [owner] length of the active list when it was made */
-    mic_page_t *pages;                  /* [lock: record] all pages, by all_next */
-    size_t page_count;                  /* [lock: record] */
-    uint32_t polls;                     /* [owner] pages with the poll mark, at least */
+    uint32_t given[MIC_CLASS_COUNT]; /* [owner] length of the active list when it was made */
+    mic_page_t *pages;               /* [lock: record] all pages, by all_next */
+    size_t page_count;               /* [lock: record] */
+    uint32_t polls;                  /* [owner] pages with the poll mark, at least */
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
@@ -53,8 +54,8 @@ void mic_theap_collect_page_locked(mic_page_t *page);
 /* Unlinks the page from everything and gives its slices back. */
 void mic_theap_release_page_locked(mic_page_t *page);
 
-/* Returns all active lists to their pages, looks at the words of polled pages, releases empty pages;
-   for collect and thread end. Afterwards no page is active. */
+/* Returns all active lists to their pages, looks at the words of polled pages, releases empty
+   pages; for collect and thread end. Afterwards no page is active. */
 void mic_theap_collect(mic_theap_t *theap);
 /* RF.16: moves one page with room of the class from an orphan's thread heap to the queue of `to`;
    authority over both. False: there is none. */

@@ -174,7 +174,8 @@ void mic_os_process_info(mic_os_process_t *info)
     const int saved = errno;
     struct rusage use;
     if (getrusage(RUSAGE_SELF, &use) == 0) {
-        info->user_ms = (uint64_t)use.ru_utime.tv_sec * 1000u + (uint64_t)use.ru_utime.tv_usec / 1000u;
+        info->user_ms =
+            (uint64_t)use.ru_utime.tv_sec * 1000u + (uint64_t)use.ru_utime.tv_usec / 1000u;
         info->system_ms =
             (uint64_t)use.ru_stime.tv_sec * 1000u + (uint64_t)use.ru_stime.tv_usec / 1000u;
         info->page_faults = (size_t)(use.ru_minflt + use.ru_majflt);

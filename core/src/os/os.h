@@ -11,10 +11,10 @@
 #include "base/compiler.h"
 
 typedef struct mic_os_info {
-    size_t page_bytes;       /* OS page */
-    size_t address_limit;    /* RLIMIT_AS in bytes, SIZE_MAX when there is none */
-    bool secure_execution;   /* AT_SECURE: the environment is not to be trusted */
-    bool strict_overcommit;  /* vm.overcommit_memory=2: only a fresh mapping returns the charge */
+    size_t page_bytes;      /* OS page */
+    size_t address_limit;   /* RLIMIT_AS in bytes, SIZE_MAX when there is none */
+    bool secure_execution;  /* AT_SECURE: the environment is not to be trusted */
+    bool strict_overcommit; /* vm.overcommit_memory=2: only a fresh mapping returns the charge */
 } mic_os_info_t;
 
 /* Filled by mic_os_init, constant afterwards. */

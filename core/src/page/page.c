@@ -21,7 +21,8 @@ size_t mic_page_slices_of_class(unsigned cls)
 mic_run_t mic_page_run(const mic_page_t *page)
 {
     const mic_arena_t *const a = &mic_arenas[page->arena];
-    const mic_run_t run = {.slice = (uint32_t)(((uintptr_t)page->start - a->base) >> MIC_SLICE_SHIFT),
+    const mic_run_t run = {.slice =
+                               (uint32_t)(((uintptr_t)page->start - a->base) >> MIC_SLICE_SHIFT),
                            .count = page->slices,
                            .arena = page->arena,
                            .zero = false};

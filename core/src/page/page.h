@@ -42,7 +42,8 @@ typedef enum mic_page_kind {
 /* ---- owner word ----   |63 .... 6|5..3|2|1|0|
                           | record  | 0  |S|I|F|   0 = free page or inner slice
    A tag makes the owner compare of free fail on purpose. */
-#define MIC_OWNER_FULL ((uintptr_t)1)    /* no free block: in no queue; its first free brings it back */
+#define MIC_OWNER_FULL                                                                             \
+    ((uintptr_t)1) /* no free block: in no queue; its first free brings it back */
 #define MIC_OWNER_INNER ((uintptr_t)2)   /* handed out a pointer that is not the start of a block */
 #define MIC_OWNER_SAMPLED ((uintptr_t)4) /* reserved for sampled blocks */
 #define MIC_OWNER_TAGS ((uintptr_t)63)
@@ -73,9 +74,9 @@ typedef struct mic_page {
     /* line 2 */
     mic_atomic(uint32_t) pending; /* [atomic: remote free] the token; type-stable */
     uint32_t unused2;
-    mic_atomic(uintptr_t) link; /* [token holder] next page of an inbox; type-stable */
-    uint64_t reciprocal;        /* [const from init] ceil(2^42 / block_bytes) */
-    char *start;                /* [const from init] first byte of the page */
+    mic_atomic(uintptr_t) link;           /* [token holder] next page of an inbox; type-stable */
+    uint64_t reciprocal;                  /* [const from init] ceil(2^42 / block_bytes) */
+    char *start;                          /* [const from init] first byte of the page */
     struct mic_page *next, *prev;         /* [owner] queue of its class */
     struct mic_page *all_next, *all_prev; /* [lock: record] all pages of the thread heap */
 } mic_page_t;
@@ -119,7 +120,11 @@ mic_inline size_t mic_page_index_of(const mic_page_t *page, size_t offset)
     return (size_t)(((uint64_t)offset * page->reciprocal) >> MIC_RECIPROCAL_SHIFT);
 }
 
-typedef enum mic_block_check { MIC_BLOCK_START, MIC_BLOCK_INNER, MIC_BLOCK_OUTSIDE } mic_block_check_t;
+typedef enum mic_block_check {
+    MIC_BLOCK_START,
+    MIC_BLOCK_INNER,
+    MIC_BLOCK_OUTSIDE
+} mic_block_check_t;
 
 /* Where p points to in the page: the start of a carved block, inside one, or neither.
    *index is set for the first two. Spans: exact division is replaced by comparison. */
@@ -173,7 +178,7 @@ mic_block_t *mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
 /* Puts blocks of the active list back (collect, thread end). */
 void mic_page_return_active(mic_page_t *page, mic_block_t *list);
 
-/* Debug: counts lists, checks the laws; `active` is the thread heap's list if the page is active. */
+/* Debug: counts lists, checks the laws; `active` is the thread heap's list of the active page. */
 bool mic_page_is_valid(const mic_page_t *page, const mic_block_t *active);
 
 #endif

@@ -55,7 +55,8 @@ mic_inbox_t *mic_remote_notify(mic_page_t *page)
 mic_page_t *mic_inbox_take(mic_inbox_t *inbox)
 {
     /* RF.8 acquire: all links of the list */
-    return (mic_page_t *)(mic_fetch_and_acquire(&inbox->word, MIC_INBOX_ORPHAN) & ~MIC_INBOX_ORPHAN);
+    return (mic_page_t *)(mic_fetch_and_acquire(&inbox->word, MIC_INBOX_ORPHAN) &
+                          ~MIC_INBOX_ORPHAN);
 }
 
 mic_page_t *mic_inbox_take_untag(mic_inbox_t *inbox)
@@ -112,10 +113,7 @@ void mic_page_owner_publish(mic_page_t *page, mic_inbox_t *inbox, uintptr_t tags
     if (mic_load_seqcst(&page->pending) != 0) page->flags |= MIC_PAGE_POLL;
 }
 
-void mic_page_owner_clear(mic_page_t *page)
-{
-    mic_store_seqcst(&page->owner, 0); /* RF.12 */
-}
+void mic_page_owner_clear(mic_page_t *page) { mic_store_seqcst(&page->owner, 0); /* RF.12 */ }
 
 void mic_page_owner_tag(mic_page_t *page, uintptr_t set, uintptr_t clear)
 {

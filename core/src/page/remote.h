@@ -60,7 +60,10 @@ uint32_t mic_remote_collect(mic_page_t *page);
 
 /* ---- owner word ---- */
 
-mic_inline uintptr_t mic_page_owner(const mic_page_t *page) { return mic_load_relaxed(&page->owner); }
+mic_inline uintptr_t mic_page_owner(const mic_page_t *page)
+{
+    return mic_load_relaxed(&page->owner);
+}
 
 /* RF.17: the page gets its owner (init, steal, adoption of a single page); sets the poll mark when
    its token is somewhere else. */

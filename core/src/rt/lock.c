@@ -1,4 +1,4 @@
-/* Futex locks; see lock.h. Any thread; never called from a signal handler's allocation-free path. */
+/* Futex locks; see lock.h. Any thread. */
 #include "rt/lock.h"
 
 #include "base/check.h"

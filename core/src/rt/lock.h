@@ -29,7 +29,10 @@ typedef struct mic_lock {
     uint32_t rank;             /* [const] */
 } mic_lock_t;
 
-#define MIC_LOCK_INIT(r) {0, (r)}
+#define MIC_LOCK_INIT(r)                                                                           \
+    {                                                                                              \
+        0, (r)                                                                                     \
+    }
 
 void mic_lock_acquire(mic_lock_t *lock);
 bool mic_lock_try(mic_lock_t *lock);

@@ -36,10 +36,9 @@ static bool arena_reserve_locked(size_t slices)
     const size_t segments = mic_divide_up(slices, MIC_SEGMENT_SLICES);
     const size_t bytes = slices << MIC_SLICE_SHIFT;
     const size_t alignment = bytes >= MIC_SEGMENT_BYTES ? MIC_SEGMENT_BYTES : MIC_SLICE_BYTES;
-    const size_t sizes[3] = {
-        arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES),
-        arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES),
-        arena_meta_bytes(sizeof(mic_segment_t), segments, 0)};
+    const size_t sizes[3] = {arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES),
+                             arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES),
+                             arena_meta_bytes(sizeof(mic_segment_t), segments, 0)};
     void *meta = NULL, *base = NULL;
     const size_t meta_bytes = sizes[0] + sizes[1] + sizes[2];
     if (mic_os_reserve(meta_bytes, MIC_SLICE_BYTES, &meta) != 0) return false;
@@ -70,8 +69,10 @@ static bool arena_ladder_locked(size_t slices, size_t least)
         if (arena_reserve_locked(slices)) return true;
         if (slices / 2 < least) return false;
         slices /= 2;
-        if (slices < MIC_SEGMENT_SLICES && slices > 64) slices = 64; /* 4 MiB, then 1 MiB */
-        else if (slices < 64) slices = 16;
+        if (slices < MIC_SEGMENT_SLICES && slices > 64)
+            slices = 64; /* 4 MiB, then 1 MiB */
+        else if (slices < 64)
+            slices = 16;
         if (slices < 16) return false;
     }
 }
@@ -108,7 +109,8 @@ bool mic_arena_add_locked(size_t slices)
     size_t wanted = mic_align_up(least, MIC_SEGMENT_SLICES);
     /* few arenas rather than many: as large as everything so far */
     size_t have = 0;
-    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++) have += mic_arenas[i].slice_count;
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
+        have += mic_arenas[i].slice_count;
     if (mic_os_info.address_limit == SIZE_MAX) wanted = mic_max(wanted, have);
     if (wanted > least && arena_ladder_locked(wanted, mic_max(least, 16))) return true;
     return arena_reserve_locked(least);
@@ -138,7 +140,8 @@ bool mic_segment_open_locked(unsigned index)
         return false;
     for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
         const size_t at = i * 64;
-        const size_t n = slices <= at ? 0 : mic_min(64, slices - at); /* the rest is missing: taken */
+        const size_t n =
+            slices <= at ? 0 : mic_min(64, slices - at); /* the rest is missing: taken */
         mic_store_relaxed(&s->free[i], n == 0 ? 0 : mic_bit_mask(0, (unsigned)n));
     }
     mic_store_release(&arena->opened, segment + 1);
@@ -187,7 +190,8 @@ bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
     for (uint32_t i = 0; i < count; i++) {
         const mic_arena_t *const a = &mic_arenas[i];
         const size_t at = ((uintptr_t)p - a->base) >> MIC_SLICE_SHIFT;
-        if (at >= mic_load_acquire(&a->opened) * MIC_SEGMENT_SLICES || at >= a->slice_count) continue;
+        if (at >= mic_load_acquire(&a->opened) * MIC_SEGMENT_SLICES || at >= a->slice_count)
+            continue;
         *arena = i;
         *slice = at;
         return true;

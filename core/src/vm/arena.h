@@ -24,9 +24,9 @@
 /* What the fast paths need of arena 0. Until initialised base is 2^63, so that NULL and every other
    address fall outside. */
 typedef struct mic_region {
-    uintptr_t base;                /* [const from init] */
-    mic_atomic(uint64_t) slices;   /* [lock: arena] slices with readable descriptors, a prefix */
-    char *descriptors;             /* [const from init] */
+    uintptr_t base;              /* [const from init] */
+    mic_atomic(uint64_t) slices; /* [lock: arena] slices with readable descriptors, a prefix */
+    char *descriptors;           /* [const from init] */
 } mic_region_t;
 extern mic_hidden mic_region_t mic_region mic_aligned(MIC_CACHE_LINE);
 
@@ -34,7 +34,7 @@ typedef struct mic_segment {
     mic_atomic(uint64_t) free[MIC_SEGMENT_WORDS];  /* [atomic] 1 = slice is free */
     mic_atomic(uint64_t) dirty[MIC_SEGMENT_WORDS]; /* [atomic] 1 = handed out since last purged */
     mic_atomic(uint32_t) committed;                /* [lock: arena] slices, a prefix */
-    mic_atomic(uint32_t) kind; /* [atomic: hint] 1 + the page kind it serves, 0 = any */
+    mic_atomic(uint32_t) kind;        /* [atomic: hint] 1 + the page kind it serves, 0 = any */
     mic_atomic(uint64_t) purge_at_ms; /* [atomic: hint] when its free slices are due, 0 = nothing */
     uint64_t unused[6];
 } mic_segment_t;
@@ -44,14 +44,15 @@ _Static_assert(sizeof(mic_segment_t) % MIC_CACHE_LINE == 0, "one segment, whole 
 #define MIC_PAGE_KINDS 4u
 
 typedef struct mic_arena {
-    uintptr_t base;        /* [const] first slice, aligned to a segment (to a slice if short) */
-    size_t slice_count;    /* [const] */
-    size_t segment_count;  /* [const] */
-    char *descriptors;     /* [const] */
-    char *remote;          /* [const] remote bits */
-    mic_segment_t *segments;            /* [const] */
-    mic_atomic(uint64_t) opened;        /* [lock: arena] segments opened, a prefix */
-    mic_atomic(uint64_t) hint[MIC_PAGE_KINDS]; /* [atomic: hint] lowest segment that may have room */
+    uintptr_t base;          /* [const] first slice, aligned to a segment (to a slice if short) */
+    size_t slice_count;      /* [const] */
+    size_t segment_count;    /* [const] */
+    char *descriptors;       /* [const] */
+    char *remote;            /* [const] remote bits */
+    mic_segment_t *segments; /* [const] */
+    mic_atomic(uint64_t) opened; /* [lock: arena] segments opened, a prefix */
+    mic_atomic(uint64_t)
+        hint[MIC_PAGE_KINDS]; /* [atomic: hint] lowest segment that may have room */
 } mic_arena_t;
 
 extern mic_hidden mic_arena_t mic_arenas[MIC_ARENA_MAX];

@@ -8,8 +8,9 @@
 #include "rt/options.h"
 #include "vm/vm_internal.h"
 
-static mic_atomic(uint32_t) purge_running;  /* [atomic: try-lock] */
-static mic_atomic(uint64_t) purge_next_ms;  /* [atomic: hint] earliest due time, 0 = nothing is due */
+static mic_atomic(uint32_t) purge_running; /* [atomic: try-lock] */
+static mic_atomic(uint64_t)
+    purge_next_ms; /* [atomic: hint] earliest due time, 0 = nothing is due */
 
 /* Runs of bits in eight words. */
 static bool purge_next_run(const uint64_t bits[MIC_SEGMENT_WORDS], size_t *first, size_t *count)

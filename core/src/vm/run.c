@@ -171,8 +171,7 @@ static bool run_arena_exists(unsigned arena, size_t slices)
 {
     if (arena < mic_load_acquire(&mic_arena_count)) return true;
     mic_lock_acquire(&mic_arena_lock);
-    const bool ok =
-        arena < mic_load_relaxed(&mic_arena_count) || mic_arena_add_locked(slices);
+    const bool ok = arena < mic_load_relaxed(&mic_arena_count) || mic_arena_add_locked(slices);
     mic_lock_release(&mic_arena_lock);
     return ok;
 }
@@ -218,7 +217,8 @@ static size_t run_next(const mic_segment_t *s, size_t from, size_t end, bool set
 }
 
 /* Claims count <= 512 slices inside one segment. */
-static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, size_t align, size_t *at)
+static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, size_t align,
+                                size_t *at)
 {
     mic_segment_t *const s = &a->segments[segment];
     const size_t slices = run_segment_slices(a, segment);
@@ -236,7 +236,8 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
     return false;
 }
 
-static bool run_span_short_locked(unsigned arena, size_t count, size_t align, bool any, mic_run_t *run)
+static bool run_span_short_locked(unsigned arena, size_t count, size_t align, bool any,
+                                  mic_run_t *run)
 {
     mic_arena_t *const a = &mic_arenas[arena];
     const uint32_t kind = RUN_SPAN_KIND + 1;
@@ -351,7 +352,8 @@ static bool run_alloc_span(size_t count, size_t align, mic_run_t *run)
 bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run)
 {
     if (kind != RUN_SPAN_KIND) return run_alloc_word(kind, (unsigned)count, run);
-    if (count > mic_arenas[0].slice_count && count > (SIZE_MAX >> (MIC_SLICE_SHIFT + 1))) return false;
+    if (count > mic_arenas[0].slice_count && count > (SIZE_MAX >> (MIC_SLICE_SHIFT + 1)))
+        return false;
     return run_alloc_span(count, align_slices, run);
 }
 
