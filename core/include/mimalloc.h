@@ -152,8 +152,8 @@ mi_realloc_aligned_at(void *p, size_t newsize, size_t alignment, size_t offset) 
 
 /** @name Resizing blocks of zeroes
     For blocks that came from a function that zeroes and were resized with these functions only:
-    bytes that are gained read as zero. (With any other block nothing is known of the bytes between
-    the size that was asked for and mi_usable_size().) @{ */
+    bytes that the block never had before read as zero. Bytes that were lost by shrinking and come
+    back by growing are zero or what they were. @{ */
 
 /** mi_realloc() that zeroes what is gained. */
 mi_decl_nodiscard mi_decl_export void *mi_rezalloc(void *p, size_t newsize) mi_attr_noexcept

@@ -1,5 +1,6 @@
 /* What the tests of the public interface share: cmocka with what it needs, checks of errno, patterns
-   in blocks, and a recorder for messages and errors. */
+   in blocks, and a recorder for messages and errors. A header only: the functions call the library,
+   which comes before the objects of this folder when linking. */
 #ifndef API_TEST_H
 #define API_TEST_H
 
@@ -13,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/config.h"
@@ -22,8 +26,12 @@
 #define API_CANARY (CFG_SECURE || CFG_DEBUG)
 
 /* A value the compiler knows nothing of: requests that cannot be met are warned of otherwise. */
-size_t api_opaque(size_t value);
-void *api_opaque_pointer(void *p);
+static volatile uintptr_t api_zero;
+
+static inline size_t api_opaque(size_t value) { return value + api_zero; }
+
+static inline void *api_opaque_pointer(void *p) { return (char *)p + api_zero; }
+
 #define API_HUGE api_opaque((size_t)PTRDIFF_MAX + 1)
 
 /* Evaluates to the call's value, which must be NULL with errno set to `error`. */
@@ -48,32 +56,129 @@ void *api_opaque_pointer(void *p);
 
 #define api_assert_aligned(p, alignment) assert_int_equal((uintptr_t)(p) % (alignment), 0)
 
-bool api_is_zero(const void *p, size_t bytes);
+static inline bool api_is_zero(const void *p, size_t bytes)
+{
+    const unsigned char *const b = (const unsigned char *)p;
+    for (size_t i = 0; i < bytes; i++)
+        if (b[i] != 0) return false;
+    return true;
+}
+
+static inline unsigned char api_pattern(size_t i, unsigned seed)
+{
+    return (unsigned char)(1 + (i * 31 + seed * 17) % 255); /* never 0 */
+}
+
 /* bytes that depend on place and seed */
-void api_fill(void *p, size_t bytes, unsigned seed);
-bool api_is_filled(const void *p, size_t bytes, unsigned seed);
+static inline void api_fill(void *p, size_t bytes, unsigned seed)
+{
+    unsigned char *const b = (unsigned char *)p;
+    for (size_t i = 0; i < bytes; i++) b[i] = api_pattern(i, seed);
+}
+
+static inline bool api_is_filled(const void *p, size_t bytes, unsigned seed)
+{
+    const unsigned char *const b = (const unsigned char *)p;
+    for (size_t i = 0; i < bytes; i++)
+        if (b[i] != api_pattern(i, seed)) return false;
+    return true;
+}
 
 /* Writes to every byte the block has room for, and reads it back. */
-void api_use_all(void *p);
+static inline void api_use_all(void *p)
+{
+    p = api_opaque_pointer(p); /* more than was asked for: the point of the test */
+    const size_t usable = mi_usable_size(p);
+    api_fill(p, usable, 5);
+    assert_true(api_is_filled(p, usable, 5));
+}
 
 /* Leaves non-zero memory in free blocks of many sizes, to be found by who forgets to clear. */
-void api_soil(void);
+static inline void api_soil(void)
+{
+    enum { BLOCKS = 8 };
+    for (size_t size = 8; size <= 4 * 1024 * 1024; size = size < 64 ? size + 8 : size * 5 / 4) {
+        void *blocks[BLOCKS];
+        for (int i = 0; i < BLOCKS; i++) {
+            blocks[i] = mi_malloc(size);
+            assert_non_null(blocks[i]);
+            memset(blocks[i], 0xee, size);
+        }
+        for (int i = 0; i < BLOCKS; i++) mi_free(blocks[i]);
+        if (size > 1024 * 1024) size *= 2; /* a few are enough */
+    }
+}
 
 /* ---- recorder: from start to stop all messages and errors end here, errors being shown ---- */
+
 typedef struct api_record {
     char text[16384];
     size_t length;
     int errors; /* calls of the error callback */
     int last_error;
 } api_record_t;
-extern api_record_t api_record;
-void api_record_start(void);
-void api_record_stop(void);
+static api_record_t api_record;
+
 /* An output function for mi_*_print_out that appends to the record. */
-void api_record_out(const char *text, void *arg);
+static inline void api_record_out(const char *text, void *arg)
+{
+    (void)arg;
+    const size_t length = strlen(text);
+    if (api_record.length + length >= sizeof api_record.text) return;
+    memcpy(api_record.text + api_record.length, text, length + 1);
+    api_record.length += length;
+}
+
+static inline void api_record_error(int error, void *arg)
+{
+    (void)arg;
+    api_record.errors++;
+    api_record.last_error = error;
+}
+
+static inline void api_record_start(void)
+{
+    mi_option_enable(mi_option_show_errors);
+    mi_option_set(mi_option_max_errors, -1);
+    mi_register_output(api_record_out, NULL);
+    mi_register_error(api_record_error, NULL);
+    memset(&api_record, 0, sizeof api_record); /* early messages were replayed just now */
+}
+
+static inline void api_record_stop(void)
+{
+    mi_register_output(NULL, NULL);
+    mi_register_error(NULL, NULL);
+}
+
+/* ---- children ---- */
 
 /* Runs the function in a child process; returns its wait status. What the child writes to stderr is
    stored, terminated. */
-int api_run_child(void (*run)(void *arg), void *arg, char *stderr_text, size_t size);
+static inline int api_run_child(void (*run)(void *arg), void *arg, char *stderr_text, size_t size)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], 2);
+        close(ends[0]);
+        close(ends[1]);
+        run(arg);
+        _exit(0);
+    }
+    close(ends[1]);
+    size_t length = 0;
+    ssize_t got;
+    while ((got = read(ends[0], stderr_text + length, size - 1 - length)) > 0)
+        length += (size_t)got;
+    stderr_text[length] = 0;
+    close(ends[0]);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
 
 #endif
