@@ -43,7 +43,7 @@ static void strings(void **state)
     SAME("%p", (void *)text);
     mic_format(text, sizeof text, "%p", (void *)NULL);
     assert_string_equal(text, "0x0");
-    const char *const none = NULL;
+    const char *volatile none = NULL; /* out of the compiler's sight */
     mic_format(text, sizeof text, "%s", none);
     assert_string_equal(text, "(null)");
 }
@@ -68,7 +68,7 @@ static void what_does_not_fit_is_cut_and_counted(void **state)
     text[0] = '#';
     assert_int_equal(mic_format(text, 0, "%d", 123), 3);
     assert_int_equal(text[0], '#');
-    assert_int_equal(mic_format(NULL, 0, "%0200d", 1), 96); /* zeros stop at the digit buffer */
+    assert_int_equal(mic_format(NULL, 0, "%0200d", 1), 200);
 }
 
 static void what_is_not_understood_is_shown(void **state)
