@@ -34,6 +34,7 @@ typedef struct fake_range {
 } fake_range_t;
 
 mic_os_info_t mic_os_info = {.page_bytes = 4096, .address_limit = SIZE_MAX};
+struct fake_os_settings fake_os_settings;
 jmp_buf fake_os_abort_point;
 bool fake_os_abort_armed;
 
@@ -52,12 +53,10 @@ static struct {
     bool fail_on;   /* all that follow fail too */
     int fail_error;
     size_t failures;
-    size_t reserve_limit; /* 0 = none */
-    uint64_t clock_ms;    /* since FAKE_CLOCK_START_MS */
-    uint64_t cpu_ns, cpu_step_ns, seed;
+    uint64_t clock_ms; /* since FAKE_CLOCK_START_MS */
+    uint64_t cpu_ns;
     const char *variables[FAKE_VARIABLES][2];
-    bool environment_missing;
-    mic_os_process_t process;
+    size_t variable_count;
     char text[FAKE_STDERR_BYTES];
     size_t text_length, text_writes;
 } fake;
@@ -71,6 +70,7 @@ static _Noreturn void fake_complain(const char *what, const void *address, size_
 void fake_os_reset(void)
 {
     memset(&fake, 0, sizeof fake);
+    memset(&fake_os_settings, 0, sizeof fake_os_settings);
     fake_os_abort_armed = false;
     mic_os_info = (mic_os_info_t){.page_bytes = 4096, .address_limit = SIZE_MAX};
 }
@@ -112,8 +112,6 @@ void fake_os_fail(fake_os_kind_t kind, size_t n, int error, bool all)
 
 size_t fake_os_failures(void) { return fake.failures; }
 
-void fake_os_limit_reserve(size_t bytes) { fake.reserve_limit = bytes; }
-
 size_t fake_os_count(fake_os_kind_t kind) { return fake.counts[kind]; }
 
 const fake_os_record_t *fake_os_record(fake_os_kind_t kind, size_t i)
@@ -123,11 +121,6 @@ const fake_os_record_t *fake_os_record(fake_os_kind_t kind, size_t i)
         if (i-- == 0) return &fake.records[at];
     }
     return NULL;
-}
-
-const fake_os_record_t *fake_os_last(fake_os_kind_t kind)
-{
-    return fake.counts[kind] == 0 ? NULL : fake_os_record(kind, fake.counts[kind] - 1);
 }
 
 void fake_os_forget(void)
@@ -179,25 +172,19 @@ static int fake_reserve(size_t bytes, size_t alignment, void **address)
     const size_t page = mic_os_info.page_bytes;
     if (bytes == 0 || bytes % page != 0 || (alignment & (alignment - 1)) != 0)
         fake_complain("reserve: bad arguments", NULL, bytes);
-    if (fake.reserve_limit != 0 && bytes > fake.reserve_limit) return ENOMEM;
+    if (bytes - 1 > fake_os_settings.reserve_limit - 1) return ENOMEM; /* limit 0: never */
     size_t free_slot = 0;
     while (free_slot < FAKE_RANGES && fake_ranges[free_slot].start != NULL) free_slot++;
     if (free_slot == FAKE_RANGES) fake_complain("reserve: too many ranges", NULL, bytes);
 
-    const size_t slack = alignment > page ? alignment : 0;
+    const size_t slack = alignment > page ? alignment : 0; /* stays mapped */
     char *const p = mmap(NULL, bytes + slack, PROT_NONE, FAKE_MAP_FLAGS, -1, 0);
     if (p == MAP_FAILED) return ENOMEM;
     char *const start = (char *)mic_align_up((uintptr_t)p, slack != 0 ? slack : page);
-    char *const end = p + bytes + slack;
-    if (start != p) munmap(p, (size_t)(start - p));
-    if (end != start + bytes) munmap(start + bytes, (size_t)(end - (start + bytes)));
 
     unsigned char *const committed =
         mmap(NULL, bytes / page, PROT_READ | PROT_WRITE, FAKE_MAP_FLAGS, -1, 0);
-    if (committed == MAP_FAILED) {
-        munmap(start, bytes);
-        return ENOMEM;
-    }
+    if (committed == MAP_FAILED) fake_complain("no memory for the fake itself", start, bytes);
     fake_ranges[free_slot] = (fake_range_t){start, bytes, 0, committed};
     fake_reserved_bytes += bytes;
     *address = start;
@@ -242,9 +229,10 @@ static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t 
     pthread_mutex_lock(&fake_mutex);
     fake_range_t *const range = fake_find(address, bytes);
     const int error = fake_failure(kind);
-    const bool purges = kind == FAKE_OS_PURGE || kind == FAKE_OS_PURGE_LAZY;
-    if (purges && !fake_is_committed(range, address, bytes))
-        fake_complain("purge of what is not committed", address, bytes);
+    const bool keeps =
+        kind == FAKE_OS_PURGE || kind == FAKE_OS_PURGE_LAZY || kind == FAKE_OS_REFRESH;
+    if (keeps && !fake_is_committed(range, address, bytes))
+        fake_complain("not committed", address, bytes);
     bool ok = true;
     if (error == 0 && kind == FAKE_OS_COMMIT) {
         ok = mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
@@ -252,7 +240,7 @@ static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t 
     } else if (error == 0 && kind == FAKE_OS_DECOMMIT) {
         ok = mmap(address, bytes, PROT_NONE, FAKE_MAP_FLAGS | MAP_FIXED, -1, 0) != MAP_FAILED;
         fake_mark(range, address, bytes, false);
-    } else if (error == 0 && kind == FAKE_OS_PURGE) {
+    } else if (error == 0 && (kind == FAKE_OS_PURGE || kind == FAKE_OS_REFRESH)) {
         ok = madvise(address, bytes, MADV_DONTNEED) == 0;
     } else if (error == 0 && kind == FAKE_OS_PURGE_LAZY) {
         memset(address, FAKE_SCRIBBLE, bytes);
@@ -268,27 +256,46 @@ int mic_os_commit(void *p, size_t n) { return fake_change(FAKE_OS_COMMIT, p, n, 
 int mic_os_decommit(void *p, size_t n) { return fake_change(FAKE_OS_DECOMMIT, p, n, 0); }
 int mic_os_purge(void *p, size_t n) { return fake_change(FAKE_OS_PURGE, p, n, 0); }
 int mic_os_purge_lazy(void *p, size_t n) { return fake_change(FAKE_OS_PURGE_LAZY, p, n, 0); }
+int mic_os_refresh(void *p, size_t n) { return fake_change(FAKE_OS_REFRESH, p, n, 0); }
 int mic_os_advise_huge(void *p, size_t n, bool allow)
 {
     return fake_change(FAKE_OS_ADVISE_HUGE, p, n, allow);
 }
 
+/* By copying; the target may be uncommitted. */
+int mic_os_move(void *from, void *to, size_t bytes)
+{
+    pthread_mutex_lock(&fake_mutex);
+    if (!fake_is_committed(fake_find(from, bytes), from, bytes))
+        fake_complain("not committed", from, bytes);
+    const int error = fake_failure(FAKE_OS_MOVE);
+    if (error == 0) {
+        mprotect(to, bytes, PROT_READ | PROT_WRITE);
+        fake_mark(fake_find(to, bytes), to, bytes, true);
+        memcpy(to, from, bytes);
+        madvise(from, bytes, MADV_DONTNEED);
+    }
+    fake_note(FAKE_OS_MOVE, to, bytes, (size_t)from, error);
+    pthread_mutex_unlock(&fake_mutex);
+    return error;
+}
+
+size_t mic_os_move_limit(void)
+{
+    return fake_os_settings.move_limit != 0 ? fake_os_settings.move_limit : 4096;
+}
+
 /* ---- waiting, time, randomness ---- */
 
-void mic_os_wait(uint32_t *word, uint32_t while_value)
+static void fake_futex(uint32_t *word, int operation, uint32_t value)
 {
     const int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_value, NULL, NULL, 0);
+    syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
     errno = saved;
 }
 
-void mic_os_wake_one(uint32_t *word)
-{
-    const int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    errno = saved;
-}
-
+void mic_os_wait(uint32_t *word, uint32_t value) { fake_futex(word, FUTEX_WAIT_PRIVATE, value); }
+void mic_os_wake_one(uint32_t *word) { fake_futex(word, FUTEX_WAKE_PRIVATE, 1); }
 void mic_os_yield(void) { sched_yield(); }
 
 static uint64_t fake_locked_add(uint64_t *word, uint64_t step)
@@ -301,16 +308,17 @@ static uint64_t fake_locked_add(uint64_t *word, uint64_t step)
 
 void fake_os_set_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms - mic_os_clock_ms()); }
 void fake_os_advance_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms); }
-void fake_os_set_cpu_step_ns(uint64_t step) { fake.cpu_step_ns = step; }
-void fake_os_set_seed(uint64_t seed) { fake.seed = seed; }
 
 uint64_t mic_os_clock_ms(void) { return FAKE_CLOCK_START_MS + fake_locked_add(&fake.clock_ms, 0); }
 uint64_t mic_os_clock_ns(void) { return mic_os_clock_ms() * 1000000u; }
-uint64_t mic_os_thread_cpu_ns(void) { return fake_locked_add(&fake.cpu_ns, fake.cpu_step_ns); }
+uint64_t mic_os_thread_cpu_ns(void)
+{
+    return fake_locked_add(&fake.cpu_ns, fake_os_settings.cpu_step_ns);
+}
 
 uint64_t mic_os_random(void) /* splitmix64 */
 {
-    uint64_t x = fake_locked_add(&fake.seed, 0x9e3779b97f4a7c15u);
+    uint64_t x = fake_locked_add(&fake_os_settings.seed, 0x9e3779b97f4a7c15u);
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
     return x ^ (x >> 31);
@@ -320,25 +328,19 @@ uint64_t mic_os_random(void) /* splitmix64 */
 
 void mic_os_init(void) {}
 
-void fake_os_set_process_info(const mic_os_process_t *info) { fake.process = *info; }
-void mic_os_process_info(mic_os_process_t *info) { *info = fake.process; }
+void mic_os_process_info(mic_os_process_t *info) { *info = fake_os_settings.process; }
 
 void fake_os_setenv(const char *name, const char *value)
 {
-    size_t i = 0;
-    while (i < FAKE_VARIABLES - 1 && fake.variables[i][0] != NULL &&
-           strcasecmp(fake.variables[i][0], name) != 0)
-        i++;
-    fake.variables[i][0] = name;
-    fake.variables[i][1] = value;
+    if (fake.variable_count == FAKE_VARIABLES) fake_complain("too many variables", name, 0);
+    fake.variables[fake.variable_count][0] = name;
+    fake.variables[fake.variable_count++][1] = value;
 }
-
-void fake_os_set_environment_ready(bool ready) { fake.environment_missing = !ready; }
 
 const char *mic_os_getenv(const char *name, bool *ready)
 {
-    *ready = !fake.environment_missing;
-    for (size_t i = 0; *ready && i < FAKE_VARIABLES && fake.variables[i][0] != NULL; i++) {
+    *ready = !fake_os_settings.environment_missing;
+    for (size_t i = *ready ? fake.variable_count : 0; i-- > 0;) { /* the last one counts */
         if (strcasecmp(fake.variables[i][0], name) == 0) return fake.variables[i][1];
     }
     return NULL;
@@ -361,8 +363,7 @@ size_t fake_os_stderr_writes(void) { return fake.text_writes; }
 
 void fake_os_clear_stderr(void)
 {
-    fake.text_length = 0;
-    fake.text_writes = 0;
+    fake.text_length = fake.text_writes = 0;
     fake.text[0] = 0;
 }
 
@@ -389,9 +390,7 @@ int mic_os_thread_exit_init(void (*at_exit)(void *pass))
 
 void mic_os_thread_arm(void *pass)
 {
-    const int saved = errno;
     if (fake_key_ready) (void)pthread_setspecific(fake_key, pass);
-    errno = saved;
 }
 
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))

@@ -29,6 +29,8 @@ typedef enum fake_os_kind {
     FAKE_OS_DECOMMIT,
     FAKE_OS_PURGE,
     FAKE_OS_PURGE_LAZY,
+    FAKE_OS_MOVE,
+    FAKE_OS_REFRESH,
     FAKE_OS_ADVISE_HUGE,
     FAKE_OS_KINDS,
     FAKE_OS_ANY = FAKE_OS_KINDS /* for the functions below */
@@ -36,9 +38,9 @@ typedef enum fake_os_kind {
 
 typedef struct fake_os_record {
     fake_os_kind_t kind;
-    void *address; /* RESERVE: the result, NULL when it failed */
+    void *address; /* RESERVE: the result, NULL when it failed; MOVE: to */
     size_t bytes;
-    size_t extra; /* RESERVE: alignment; ADVISE_HUGE: allow */
+    size_t extra; /* RESERVE: alignment; MOVE: from; ADVISE_HUGE: allow */
     int error;    /* what the call returned */
 } fake_os_record_t;
 
@@ -46,7 +48,10 @@ typedef struct fake_os_record {
 size_t fake_os_count(fake_os_kind_t kind);
 /* the i-th of them, of a kind; NULL behind the last one (the first 4096 calls are kept) */
 const fake_os_record_t *fake_os_record(fake_os_kind_t kind, size_t i);
-const fake_os_record_t *fake_os_last(fake_os_kind_t kind);
+static inline const fake_os_record_t *fake_os_last(fake_os_kind_t kind)
+{
+    return fake_os_record(kind, fake_os_count(kind) - 1);
+}
 void fake_os_forget(void);
 /* bytes that are committed now, over all reservations; and reserved */
 size_t fake_os_committed_bytes(void);
@@ -66,24 +71,26 @@ static inline void fake_os_fail_from(size_t n, int error)
 }
 /* calls that failed because of this, since it was asked for */
 size_t fake_os_failures(void);
-/* Reservations above this size fail with ENOMEM; 0 (the default): no limit. */
-void fake_os_limit_reserve(size_t bytes);
 
-/* ---- time and randomness ---- */
+/* ---- time ---- */
 /* Stands still until set; starts at 1,000,000 ms. mic_os_clock_ns follows. */
 void fake_os_set_clock_ms(uint64_t ms);
 void fake_os_advance_clock_ms(uint64_t ms);
-/* What each call of mic_os_thread_cpu_ns adds; 0 by default. */
-void fake_os_set_cpu_step_ns(uint64_t step);
-/* mic_os_random: a fixed sequence from this seed, 0 by default. */
-void fake_os_set_seed(uint64_t seed);
+
+/* ---- what a test may set directly; reset makes all of it 0 ---- */
+struct fake_os_settings {
+    size_t reserve_limit;     /* reservations above this size fail with ENOMEM; 0 = no limit */
+    size_t move_limit;        /* mic_os_move_limit; 0 = 4096 */
+    uint64_t cpu_step_ns;     /* what each call of mic_os_thread_cpu_ns adds */
+    uint64_t seed;            /* mic_os_random: a fixed sequence from here */
+    bool environment_missing; /* as before libc has set environ */
+    mic_os_process_t process; /* mic_os_process_info */
+};
+extern struct fake_os_settings fake_os_settings;
 
 /* ---- process ---- */
-/* NULL removes it. Names and values must live until reset. At most 64. */
+/* Value NULL: as if it were not there. Names and values must live until reset. */
 void fake_os_setenv(const char *name, const char *value);
-/* false: as before libc has set environ */
-void fake_os_set_environment_ready(bool ready);
-void fake_os_set_process_info(const mic_os_process_t *info);
 /* what was written to stderr so far (64 KiB at most) */
 const char *fake_os_stderr(void);
 size_t fake_os_stderr_writes(void);

@@ -63,7 +63,7 @@ static void process_numbers_come_from_the_system_and_from_us(void **state)
                                  .rss_bytes = 7 * MIC_MIB,
                                  .peak_rss_bytes = 6 * MIC_MIB, /* taken a moment earlier */
                                  .page_faults = 5};
-    fake_os_set_process_info(&os);
+    fake_os_settings.process = os;
     mic_diag_process_t before, process;
     mic_diag_process_get(&before);
     fake_os_advance_clock_ms(1234);

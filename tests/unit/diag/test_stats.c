@@ -118,7 +118,7 @@ static void the_whole_picture_is_printed(void **state)
                                       .rss_bytes = 12 * MIC_MIB,
                                       .peak_rss_bytes = 20 * MIC_MIB,
                                       .page_faults = 54321};
-    fake_os_set_process_info(&process);
+    fake_os_settings.process = process;
     mic_diag_print_stats(keep, NULL);
     assert_ptr_equal(strstr(printed, "mimalloc 3.4.3 statistics\n"), printed);
     assert_non_null(strstr(printed, "user 1.500 s, system 0.250 s\n"));

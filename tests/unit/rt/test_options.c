@@ -77,7 +77,7 @@ __attribute__((constructor(101))) static void set_environment(void)
     fake_os_setenv("MIMALLOC_MAX_ERRORS", "6");
     fake_os_setenv("MIMALLOC_OS_TAG", "wrong");
     if (strcmp(scenario, "secure") == 0) mic_os_info.secure_execution = true;
-    if (strcmp(scenario, "late") == 0) fake_os_set_environment_ready(false);
+    if (strcmp(scenario, "late") == 0) fake_os_settings.environment_missing = true;
 }
 
 static long initial_value(int option)
@@ -112,7 +112,7 @@ static int scenario_late(void)
     if (mic_options_ready()) return 1;
     if (mic_option_get(MIC_OPTION_PURGE_DELAY) != 1000) return 2;
     mic_option_set(MIC_OPTION_MAX_ERRORS, 7);
-    fake_os_set_environment_ready(true);
+    fake_os_settings.environment_missing = false;
     mic_options_init();
     mic_options_init();
     if (!mic_options_ready() || mic_option(MIC_OPTION_PURGE_DELAY) != 5) return 3;
