@@ -51,8 +51,7 @@ static void free_local_slow(mic_page_t *page, void *block)
     mic_record_leave(record);
 }
 
-/* RF.12a: the freer of a span holds its only block and releases it itself. */
-static void free_remote_span(mic_page_t *page)
+void mic_free_span(mic_page_t *page)
 {
     for (;;) {
         mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
@@ -74,7 +73,7 @@ static void free_remote(mic_page_t *page, size_t index, const void *p)
         return;
     }
     if (page->kind == MIC_PAGE_SPAN)
-        free_remote_span(page);
+        mic_free_span(page);
     else
         mic_record_notify(page);
 }

@@ -155,34 +155,55 @@ void *mic_alloc_count(size_t count, size_t bytes, bool zero)
     return zero ? mic_zalloc(total) : mic_malloc(total);
 }
 
-static void *span_once(size_t bytes, size_t alignment, bool *zeroed)
+/* alignment, or room to grow behind a start of that phase */
+typedef struct span_wish {
+    size_t bytes, alignment, phase;
+    bool growing;
+} span_wish_t;
+
+static mic_page_t *span_from(mic_theap_t *theap, const span_wish_t *wish, bool *zeroed)
+{
+    return wish->growing ? mic_theap_new_growing_span(theap, wish->bytes, wish->phase, zeroed)
+                         : mic_theap_new_span(theap, wish->bytes, wish->alignment, zeroed);
+}
+
+static mic_page_t *span_once(const span_wish_t *wish, bool *zeroed)
 {
     mic_page_t *page;
     if (mic_thread_is_ready() || mic_thread_attach()) {
         mic_slow_tick(mic_tls.record);
         mic_record_enter(mic_tls.record);
-        page = mic_theap_new_span(mic_tls.theap, bytes, alignment, zeroed);
+        page = span_from(mic_tls.theap, wish, zeroed);
         mic_record_leave(mic_tls.record);
     } else {
         if (!mic_process_start()) return NULL;
         mic_lock_acquire(&mic_late_lock);
-        page = mic_theap_new_span(&mic_record_late.theap, bytes, alignment, zeroed);
+        page = span_from(&mic_record_late.theap, wish, zeroed);
         mic_lock_release(&mic_late_lock);
     }
-    return page == NULL ? NULL : page->start;
+    return page;
+}
+
+mic_page_t *mic_alloc_growing_span(size_t bytes, size_t phase)
+{
+    if (bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES) return NULL;
+    const span_wish_t wish = {.bytes = bytes, .phase = phase, .growing = true};
+    bool zeroed;
+    return span_once(&wish, &zeroed);
 }
 
 void *mic_alloc_span(size_t bytes, size_t alignment, bool zero)
 {
     if (bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES || alignment > MIC_SIZE_MAX - bytes)
         return alloc_failed(bytes);
+    const span_wish_t wish = {.bytes = bytes, .alignment = alignment};
     bool zeroed;
-    void *p = span_once(bytes, alignment, &zeroed);
-    if (p == NULL) {
+    mic_page_t *page = span_once(&wish, &zeroed);
+    if (page == NULL) {
         mic_collect(true);
-        p = span_once(bytes, alignment, &zeroed);
-        if (p == NULL) return alloc_failed(bytes);
+        page = span_once(&wish, &zeroed);
+        if (page == NULL) return alloc_failed(bytes);
     }
-    if (zero && !zeroed) memset(p, 0, mic_align_up(mic_max(bytes, 1), MIC_SLICE_BYTES));
-    return p;
+    if (zero && !zeroed) memset(page->start, 0, page->block_bytes);
+    return page->start;
 }

@@ -43,16 +43,78 @@ static void *resize_move(void *p, void *fresh, size_t usable, size_t bytes, bool
     return bytes == 0 ? resize_minimal(fresh) : fresh;
 }
 
+/* ---- spans: in place, else by page tables ---- */
+
+/* from here on moving page tables beats copying */
+#define RESIZE_MOVE_BYTES (MIC_MIB)
+/* source and target must agree modulo a huge page, or the kernel splits it */
+#define RESIZE_PHASE_SLICES ((size_t)32)
+
+/* The block ends where its span ends, wherever it starts; true if it fits now. */
+static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)
+{
+    const size_t have = page->slices;
+    const size_t need = mic_divide_up(bytes, MIC_SLICE_BYTES);
+    mic_run_t run = mic_page_run(page);
+    if (need < have) {
+        run.zero = mic_page_unmove(page, need);
+        mic_page_resize_span(page, need);
+        run.slice += (uint32_t)need;
+        run.count -= (uint32_t)need;
+        mic_run_free(run);
+        return true;
+    }
+    if (need == have) return true;
+    bool fresh;
+    if (!mic_run_grow(run, need, &fresh)) return false;
+    char *const tail = page->start + (have << MIC_SLICE_SHIFT);
+    mic_page_resize_span(page, need);
+    if (zero && !fresh) memset(tail, 0, (need - have) << MIC_SLICE_SHIFT);
+    return true;
+}
+
+/* To a span with room behind it. NULL: nothing happened. */
+static void *resize_span_move(mic_page_t *page, size_t bytes, bool zero)
+{
+    const size_t old = page->block_bytes;
+    const size_t phase = ((uintptr_t)page->start >> MIC_SLICE_SHIFT) % RESIZE_PHASE_SLICES;
+    mic_page_t *const fresh = mic_alloc_growing_span(bytes, phase);
+    if (fresh == NULL) return NULL;
+    if (old < RESIZE_MOVE_BYTES)
+        memcpy(fresh->start, page->start, old);
+    else
+        mic_page_move(page, fresh);
+    if (zero) memset(fresh->start + old, 0, fresh->block_bytes - old);
+    mic_free_span(page);
+    return fresh->start;
+}
+
+static void *resize_span(void *p, mic_page_t *page, size_t bytes, bool zero)
+{
+    if (resize_span_in_place(page, bytes, zero)) return p;
+    return resize_span_move(page, bytes, zero);
+}
+
+static void *resize(void *p, size_t bytes, bool zero)
+{
+    mic_located_t at;
+    const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
+    if (mic_unlikely(usable == 0)) return resize_foreign(p);
+    if (bytes > MIC_LARGE_BLOCK_MAX && bytes <= MIC_SIZE_MAX && at.page->kind == MIC_PAGE_SPAN &&
+        !at.inner) {
+        void *const q = resize_span(p, at.page, bytes, zero);
+        if (q != NULL) return q;
+    } else if (resize_fits(usable, bytes)) {
+        return p;
+    }
+    return resize_move(p, mic_malloc(bytes), usable, bytes, zero);
+}
+
 void *mic_realloc(void *p, size_t bytes, bool zero)
 {
-    if (p == NULL)
-        return bytes == 0 ? resize_minimal(mic_malloc(0))
-               : zero     ? mic_zalloc(bytes)
-                          : mic_malloc(bytes);
-    const size_t usable = mic_usable_size(p);
-    if (mic_unlikely(usable == 0)) return resize_foreign(p);
-    if (resize_fits(usable, bytes)) return p;
-    return resize_move(p, mic_malloc(bytes), usable, bytes, zero);
+    if (p != NULL) return resize(p, bytes, zero);
+    if (bytes == 0) return resize_minimal(mic_malloc(0));
+    return zero ? mic_zalloc(bytes) : mic_malloc(bytes);
 }
 
 void *mic_realloc_aligned(void *p, size_t bytes, size_t alignment, size_t offset, bool zero)

@@ -9,6 +9,9 @@
 void *mic_alloc_slow(size_t bytes, bool zero);
 /* One block in a page of its own whose start is a multiple of alignment (>= a slice). */
 void *mic_alloc_span(size_t bytes, size_t alignment, bool zero);
+/* The same with room to grow in place, for a block that realloc made larger before; starts `phase`
+   slices after a multiple of a segment. NULL without an error when there is no such room. */
+mic_page_t *mic_alloc_growing_span(size_t bytes, size_t phase);
 /* The page gets the tag for pointers that are not the start of a block; the caller owns a block of
    it that it has just allocated. */
 void mic_alloc_mark_inner(void *block);
@@ -25,6 +28,9 @@ bool mic_locate(const void *p, mic_located_t *at);
 
 /* Usable bytes behind p if it is a pointer that this library may have handed out, else 0. */
 size_t mic_located_usable(const mic_located_t *at, const void *p);
+
+/* RF.12a: who frees a span holds its only block and releases it, whoever owns the page. */
+void mic_free_span(mic_page_t *page);
 
 /* Periodic work of a slow path of a ready thread, before it does what it came for. */
 void mic_slow_tick(mic_record_t *record);

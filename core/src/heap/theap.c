@@ -92,27 +92,26 @@ void mic_theap_release_page_locked(mic_page_t *page)
     mic_assert(page->used == 0 || page->kind == MIC_PAGE_SPAN);
     if ((page->flags & MIC_PAGE_QUEUED) != 0) theap_dequeue(theap, page);
     theap_unlink_locked(theap, page);
-    const mic_run_t run = mic_page_run(page);
+    mic_run_t run = mic_page_run(page);
+    if (page->kind == MIC_PAGE_SPAN)
+        run.zero = mic_page_unmove(page, 0) || (page->flags & MIC_PAGE_EMPTIED) != 0;
     mic_page_owner_clear(page); /* RF.12: then the slices */
     mic_run_free(run);
 }
 
-/* A new page, linked and owned; NULL when memory is out. Spans: block_bytes and alignment. */
-static mic_page_t *theap_new_page(mic_theap_t *theap, unsigned cls, size_t slices,
-                                  size_t align_slices, bool *zero)
+/* A page on a claimed run, linked and owned. */
+static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run)
 {
-    mic_run_t run;
-    if (!mic_run_alloc(mic_page_kind_of_class(cls), slices, align_slices, &run)) return NULL;
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
-    mic_page_init(page, run, cls, slices << MIC_SLICE_SHIFT);
-    *zero = run.zero;
-    if (cls == MIC_CLASS_SPAN) page->used = page->capacity = 1;
+    const bool span = cls == MIC_CLASS_SPAN;
+    mic_page_init(page, run, cls, (size_t)run.count << MIC_SLICE_SHIFT);
+    if (span) page->used = page->capacity = 1;
     mic_record_t *const record = theap->record;
     mic_lock_acquire(&record->lock);
     theap_link_locked(theap, page);
     mic_page_owner_publish(page, &record->inbox, 0); /* RF.17 */
     mic_lock_release(&record->lock);
-    if (cls == MIC_CLASS_SPAN)
+    if (span)
         page->flags &= (uint8_t)~MIC_PAGE_POLL; /* whoever frees it releases it */
     else if ((page->flags & MIC_PAGE_POLL) != 0)
         theap->polls++;
@@ -123,8 +122,20 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
 {
     const size_t slices = mic_max(1, mic_divide_up(bytes, MIC_SLICE_BYTES));
     const size_t align_slices = mic_max(1, alignment >> MIC_SLICE_SHIFT);
+    mic_run_t run;
     if (slices > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
-    return theap_new_page(theap, MIC_CLASS_SPAN, slices, align_slices, zero);
+    if (!mic_run_alloc(MIC_PAGE_SPAN, slices, align_slices, &run)) return NULL;
+    *zero = run.zero;
+    return theap_add_page(theap, MIC_CLASS_SPAN, run);
+}
+
+mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero)
+{
+    const size_t slices = mic_divide_up(bytes, MIC_SLICE_BYTES);
+    mic_run_t run;
+    if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, &run)) return NULL;
+    *zero = run.zero;
+    return theap_add_page(theap, MIC_CLASS_SPAN, run);
 }
 
 /* ---- freeing ---- */
@@ -269,9 +280,10 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (theap->polls != 0) theap_poll(theap);
     if (theap->queue[cls] != NULL || theap_steal(theap, cls))
         return theap_refill_from_queue(theap, cls, fresh_zero);
-    bool zero;
-    mic_page_t *const page = theap_new_page(theap, cls, mic_page_slices_of_class(cls), 1, &zero);
-    if (page == NULL) return NULL;
+    mic_run_t run;
+    if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1, &run))
+        return NULL;
+    mic_page_t *const page = theap_add_page(theap, cls, run);
     theap_set_active(theap, page);
     return theap_refill_from(theap, page, fresh_zero);
 }

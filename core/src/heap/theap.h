@@ -43,6 +43,9 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
 /* One block of its own run of slices. alignment: a power of two, at least a slice.  The block
    starts at the page's start. */
 mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero);
+/* The same, with room to grow in place; it starts `phase` slices after a multiple of a segment.
+   NULL when there is no such room. */
+mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero);
 
 /* A full page is about to get a free block: it loses the tag and joins its queue. */
 void mic_theap_page_unfull(mic_page_t *page);

@@ -4,6 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "base/atomic.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -127,6 +128,47 @@ int mic_os_decommit(void *address, size_t bytes)
 int mic_os_purge(void *address, size_t bytes) { return os_madvise(address, bytes, MADV_DONTNEED); }
 
 int mic_os_purge_lazy(void *address, size_t bytes) { return os_madvise(address, bytes, MADV_FREE); }
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+int mic_os_move(void *from, void *to, size_t bytes)
+{
+    /* without DONTUNMAP the source would be a hole in which other threads' mappings land */
+    const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    const int saved = errno;
+    int error = 0;
+    if (mremap(from, bytes, bytes, flags, to) == MAP_FAILED) error = errno;
+    errno = saved;
+    return error;
+}
+
+size_t mic_os_move_limit(void)
+{
+    static mic_atomic(uint64_t) limit;
+    uint64_t value = mic_load_relaxed(&limit);
+    if (value == 0) {
+        char text[24];
+        uint64_t mappings = 0;
+        (void)os_read_file("/proc/sys/vm/max_map_count", text, sizeof text);
+        for (const char *c = text; *c >= '0' && *c <= '9'; c++)
+            mappings = mappings * 10 + (uint64_t)(*c - '0');
+        value = (mappings == 0 ? 65530 : mappings) / 16 + 1;
+        mic_store_relaxed(&limit, value);
+    }
+    return (size_t)value;
+}
+
+int mic_os_refresh(void *address, size_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    const int saved = errno;
+    int error = 0;
+    if (mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) error = errno;
+    errno = saved;
+    return error;
+}
 
 int mic_os_advise_huge(void *address, size_t bytes, bool allow)
 {

@@ -2,7 +2,10 @@
    mic_page_of and mic_page_locate, which any thread may call. */
 #include "page/page.h"
 
+#include <string.h>
+
 #include "base/check.h"
+#include "os/os.h"
 #include "page/remote.h"
 
 mic_page_kind_t mic_page_kind_of_class(unsigned cls)
@@ -70,6 +73,66 @@ void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_b
     page->all_next = page->all_prev = NULL;
     page_init_inner(page, &run);
     mic_assert_deep(!mic_remote_any(page));
+}
+
+void mic_page_resize_span(mic_page_t *page, size_t slices)
+{
+    mic_run_t run = mic_page_run(page);
+    run.count = (uint32_t)slices;
+    page->slices = run.count;
+    page->block_bytes = slices << MIC_SLICE_SHIFT;
+    page_init_inner(page, &run);
+}
+
+/* Each moved piece costs two mappings for as long as it lives. */
+static mic_atomic(uint64_t) page_moved_count;
+
+static bool page_move_piece(const mic_page_t *from, mic_page_t *to, size_t first, size_t end)
+{
+    char *const source = from->start + (first << MIC_SLICE_SHIFT);
+    char *const target = to->start + (first << MIC_SLICE_SHIFT);
+    const size_t bytes = (end - first) << MIC_SLICE_SHIFT;
+    if (mic_fetch_add_relaxed(&page_moved_count, 1) < mic_os_move_limit() &&
+        mic_os_move(source, target, bytes) == 0)
+        return true;
+    mic_fetch_sub_relaxed(&page_moved_count, 1);
+    memcpy(target, source, bytes);
+    return false;
+}
+
+void mic_page_move(mic_page_t *from, mic_page_t *to)
+{
+    const size_t slices = from->slices;
+    /* the last piece has no mark yet; without a free mark the span is copied */
+    bool all = from->moved_end[MIC_MOVED_PIECES - 1] == 0;
+    if (!all) memcpy(to->start, from->start, from->block_bytes);
+    for (size_t i = 0, first = 0; all && first < slices; i++) {
+        const size_t end = from->moved_end[i] != 0 ? from->moved_end[i] : slices;
+        all = page_move_piece(from, to, first, end);
+        if (all) to->moved_end[i] = (uint32_t)end;
+        first = end;
+        if (!all && first < slices) /* the rest by copying */
+            memcpy(to->start + (first << MIC_SLICE_SHIFT), from->start + (first << MIC_SLICE_SHIFT),
+                   (slices - first) << MIC_SLICE_SHIFT);
+    }
+    if (all) from->flags |= MIC_PAGE_EMPTIED;
+}
+
+bool mic_page_unmove(mic_page_t *page, size_t first)
+{
+    bool moved = false;
+    for (size_t i = 0, start = 0; i < MIC_MOVED_PIECES && page->moved_end[i] != 0; i++) {
+        const size_t end = page->moved_end[i];
+        if (end > first) {
+            moved = true;
+            page->moved_end[i] = start < first ? (uint32_t)first : 0;
+            if (start >= first) mic_fetch_sub_relaxed(&page_moved_count, 1);
+        }
+        start = end;
+    }
+    if (!moved) return false;
+    return mic_os_refresh(page->start + (first << MIC_SLICE_SHIFT), ((size_t)page->slices - first)
+                                                                        << MIC_SLICE_SHIFT) == 0;
 }
 
 static bool page_covers(const mic_page_t *page, const void *p)

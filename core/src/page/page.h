@@ -53,6 +53,11 @@ typedef enum mic_page_kind {
 #define MIC_PAGE_POLL 2u       /* its token may be with a thread that never runs: look at words */
 #define MIC_PAGE_QUEUED 4u     /* in the queue of its class */
 #define MIC_PAGE_ACTIVE 8u     /* its thread heap's active page of the class */
+/* [exclusive: the only block's user] */
+#define MIC_PAGE_EMPTIED 16u /* span whose pages were moved away: it reads as zero */
+
+/* How often a span may be moved by page tables before it is copied. */
+#define MIC_MOVED_PIECES 4
 
 typedef struct mic_page {
     /* line 1 */
@@ -74,10 +79,15 @@ typedef struct mic_page {
     /* line 2 */
     mic_atomic(uint32_t) pending; /* [atomic: remote free] the token; type-stable */
     uint32_t unused2;
-    mic_atomic(uintptr_t) link;           /* [token holder] next page of an inbox; type-stable */
-    uint64_t reciprocal;                  /* [const from init] ceil(2^42 / block_bytes) */
-    char *start;                          /* [const from init] first byte of the page */
-    struct mic_page *next, *prev;         /* [owner] queue of its class */
+    mic_atomic(uintptr_t) link; /* [token holder] next page of an inbox; type-stable */
+    uint64_t reciprocal;        /* [const from init] ceil(2^42 / block_bytes) */
+    char *start;                /* [const from init] first byte of the page */
+    union {
+        struct {
+            struct mic_page *next, *prev; /* [owner] queue of its class */
+        };
+        uint32_t moved_end[MIC_MOVED_PIECES]; /* [exclusive] ends of moved pieces */
+    };
     struct mic_page *all_next, *all_prev; /* [lock: record] all pages of the thread heap */
 } mic_page_t;
 
@@ -112,6 +122,18 @@ void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_b
 size_t mic_page_slices_of_class(unsigned cls);
 mic_page_kind_t mic_page_kind_of_class(unsigned cls);
 mic_run_t mic_page_run(const mic_page_t *page);
+
+/* ---- spans in the hands of their only block's user ---- */
+
+/* The run of a span becomes longer (claimed already) or shorter (the caller gives the tail back). */
+void mic_page_resize_span(mic_page_t *page, size_t slices);
+/* Moves the contents of a span to a fresh larger one, by page tables where possible, else by
+   copying. A span that was moved, and then grew in place, consists of pieces: each is a mapping of
+   its own until the span is freed. */
+void mic_page_move(mic_page_t *from, mic_page_t *to);
+/* Before slices [first, end of the span) are given back: merges mappings that came from elsewhere.
+   True: they read as zero now. */
+bool mic_page_unmove(mic_page_t *page, size_t first);
 
 /* ---- blocks ---- */
 

@@ -124,28 +124,37 @@ static bool arena_commit_meta(char *from, size_t bytes)
     return mic_os_commit((void *)first, end - first) == 0;
 }
 
-bool mic_segment_open_locked(unsigned index)
+/* Lets descriptors, bits and segments of [from, from + count) be used. */
+static bool arena_commit_segments(const mic_arena_t *arena, size_t from, size_t count)
+{
+    const size_t first = from * MIC_SEGMENT_SLICES;
+    const size_t slices = mic_min(count * MIC_SEGMENT_SLICES, arena->slice_count - first);
+    return arena_commit_meta((char *)&arena->segments[from], count * sizeof(mic_segment_t)) &&
+           arena_commit_meta(arena->descriptors + first * MIC_DESCRIPTOR_BYTES,
+                             slices * MIC_DESCRIPTOR_BYTES) &&
+           arena_commit_meta(arena->remote + first * MIC_REMOTE_BITMAP_BYTES,
+                             slices * MIC_REMOTE_BITMAP_BYTES);
+}
+
+bool mic_segment_open_locked(unsigned index, size_t count)
 {
     mic_arena_t *const arena = &mic_arenas[index];
-    const size_t segment = mic_load_relaxed(&arena->opened);
-    if (segment >= arena->segment_count) return false;
-    const size_t first = segment * MIC_SEGMENT_SLICES;
-    const size_t slices = mic_min(MIC_SEGMENT_SLICES, arena->slice_count - first);
-    mic_segment_t *const s = &arena->segments[segment];
-    if (!arena_commit_meta((char *)s, sizeof *s) ||
-        !arena_commit_meta(arena->descriptors + first * MIC_DESCRIPTOR_BYTES,
-                           slices * MIC_DESCRIPTOR_BYTES) ||
-        !arena_commit_meta(arena->remote + first * MIC_REMOTE_BITMAP_BYTES,
-                           slices * MIC_REMOTE_BITMAP_BYTES))
-        return false;
-    for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
-        const size_t at = i * 64;
-        const size_t n =
-            slices <= at ? 0 : mic_min(64, slices - at); /* the rest is missing: taken */
-        mic_store_relaxed(&s->free[i], n == 0 ? 0 : mic_bit_mask(0, (unsigned)n));
+    const size_t opened = mic_load_relaxed(&arena->opened);
+    if (count > arena->segment_count - opened) return false;
+    if (!arena_commit_segments(arena, opened, count)) return false;
+    size_t end = 0;
+    for (size_t i = opened; i < opened + count; i++) {
+        const size_t slices = mic_segment_slices(arena, i);
+        for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
+            const size_t n = slices <= w * 64 ? 0 : mic_min(64, slices - w * 64);
+            /* slices that a short segment does not have count as taken */
+            mic_store_relaxed(&arena->segments[i].free[w],
+                              n == 0 ? 0 : mic_bit_mask(0, (unsigned)n));
+        }
+        end = i * MIC_SEGMENT_SLICES + slices;
     }
-    mic_store_release(&arena->opened, segment + 1);
-    if (index == 0) mic_store_release(&mic_region.slices, first + slices);
+    mic_store_release(&arena->opened, opened + count);
+    if (index == 0) mic_store_release(&mic_region.slices, end);
     return true;
 }
 

@@ -73,8 +73,14 @@ bool mic_arena_init(void);
 /* Claims `count` slices for a page of `kind` (vm knows it as a number below MIC_PAGE_KINDS), at a
    multiple of `align_slices` (a power of two). Commits them. False when memory is out. */
 bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run);
-/* Gives slices back; they are purged after the purge delay. */
+/* Gives slices back; they are purged after the purge delay. run.zero: they read as zero, as if
+   purged already. */
 void mic_run_free(mic_run_t run);
+/* A span that is known to grow: placed `phase` slices (below a segment's) into segments of its own,
+   with as much room behind it. False: no address space for that, take mic_run_alloc. */
+bool mic_run_alloc_room(size_t count, size_t phase, mic_run_t *run);
+/* Makes a span's run longer in place; *zero: the new slices read as zero. */
+bool mic_run_grow(mic_run_t run, size_t count, bool *zero);
 
 mic_inline char *mic_run_start(mic_run_t run)
 {

@@ -9,10 +9,30 @@ extern mic_lock_t mic_arena_lock;
 
 /* Adds an arena of at least `slices` slices if address space allows. */
 bool mic_arena_add_locked(size_t slices);
-/* Opens the next segment: its descriptors and remote bits become readable. */
-bool mic_segment_open_locked(unsigned arena);
+/* Opens the next `count` segments: their descriptors and remote bits become readable. */
+bool mic_segment_open_locked(unsigned arena, size_t count);
 /* Makes the first `slices` slices of a segment usable. */
 bool mic_segment_commit(unsigned arena, size_t segment, size_t slices);
+
+/* ---- slices of one segment (vm/run.c); any thread ---- */
+
+#define MIC_SPAN_KIND (MIC_PAGE_KINDS - 1)
+/* value of mic_segment.kind: room behind a growing span, not to be used while anything else is */
+#define MIC_SEGMENT_ROOM ((uint32_t)MIC_PAGE_KINDS + 1)
+
+size_t mic_segment_slices(const mic_arena_t *a, size_t segment);
+/* the first `slices` of them */
+bool mic_segment_is_free(const mic_segment_t *s, size_t slices);
+/* All of the slices or none. */
+bool mic_slices_claim(mic_segment_t *s, size_t first, size_t count);
+void mic_slices_unclaim(mic_segment_t *s, size_t first, size_t count);
+/* Marks as handed out; true if all of it was purged or never used. */
+bool mic_slices_mark_dirty(mic_segment_t *s, size_t first, size_t count);
+void mic_slices_count_claimed(size_t count);
+/* Arena `arena` is there, or could be made with room for `slices`. */
+bool mic_arena_exists(unsigned arena, size_t slices);
+
+bool mic_span_alloc(size_t count, size_t align, mic_run_t *run);
 
 void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(void);
