@@ -116,6 +116,7 @@ typedef struct api_record {
     size_t length;
     int errors; /* calls of the error callback */
     int last_error;
+    long show_errors; /* as it was before */
 } api_record_t;
 static api_record_t api_record;
 
@@ -138,17 +139,20 @@ static inline void api_record_error(int error, void *arg)
 
 static inline void api_record_start(void)
 {
+    const long show_errors = mi_option_get(mi_option_show_errors);
     mi_option_enable(mi_option_show_errors);
     mi_option_set(mi_option_max_errors, -1);
     mi_register_output(api_record_out, NULL);
     mi_register_error(api_record_error, NULL);
     memset(&api_record, 0, sizeof api_record); /* early messages were replayed just now */
+    api_record.show_errors = show_errors;
 }
 
 static inline void api_record_stop(void)
 {
     mi_register_output(NULL, NULL);
     mi_register_error(NULL, NULL);
+    mi_option_set(mi_option_show_errors, api_record.show_errors);
 }
 
 /* ---- children ---- */
