@@ -29,17 +29,17 @@ ROW(VERBOSE, "verbose", NULL, KIND_BOOL, 0,                                     
     "Print version, build and changed options at start, and all messages.")                        \
 ROW(DEPRECATED_EAGER_COMMIT, "deprecated_eager_commit", "eager_commit", KIND_BOOL, 1, OLD)         \
 ROW(ARENA_EAGER_COMMIT, "arena_eager_commit", "eager_region_commit", KIND_NUMBER, 2,               \
-    "Commit arenas at once: 0 = no, 1 = yes, 2 = only where memory is overcommitted.")             \
+    "No effect: memory is committed in small steps, as it is used.")                               \
 ROW(PURGE_DECOMMITS, "purge_decommits", "reset_decommits", KIND_BOOL, 1,                           \
-    "How free memory is returned: 1 = at once, 0 = lazily, when the system wants it.")             \
+    "How free memory is returned: 1 = right away, 0 = when the system asks for it.")               \
 ROW(ALLOW_LARGE_OS_PAGES, "allow_large_os_pages", "large_os_pages", KIND_NUMBER, 0,                \
-    "Use explicit large pages (2 MiB) where the system has set some aside.")                       \
+    "No effect yet (use explicit large pages of 2 MiB where the system has set some aside).")      \
 ROW(RESERVE_HUGE_OS_PAGES, "reserve_huge_os_pages", NULL, KIND_NUMBER, 0,                          \
-    "Reserve this many 1 GiB pages at start.")                                                     \
+    "No effect yet (reserve this many 1 GiB pages at start).")                                     \
 ROW(RESERVE_HUGE_OS_PAGES_AT, "reserve_huge_os_pages_at", NULL, KIND_NUMBER, -1,                   \
-    "NUMA node of the pages of reserve_huge_os_pages; -1 = spread over all nodes.")                \
+    "No effect yet (NUMA node of reserve_huge_os_pages; -1 = spread over all nodes).")             \
 ROW(RESERVE_OS_MEMORY, "reserve_os_memory", NULL, KIND_SIZE, 0,                                    \
-    "Reserve this much memory at start.")                                                          \
+    "No effect yet (reserve this much memory at start).")                                          \
 ROW(DEPRECATED_SEGMENT_CACHE, "deprecated_segment_cache", "segment_cache", KIND_NUMBER, 0, OLD)    \
 ROW(DEPRECATED_PAGE_RESET, "deprecated_page_reset", "page_reset", KIND_BOOL, 0, OLD)               \
 ROW(DEPRECATED_ABANDONED_PAGE_PURGE, "deprecated_abandoned_page_purge", "abandoned_page_purge",    \
@@ -50,9 +50,9 @@ ROW(DEPRECATED_EAGER_COMMIT_DELAY, "deprecated_eager_commit_delay", "eager_commi
 ROW(PURGE_DELAY, "purge_delay", "reset_delay", KIND_MS, 1000,                                      \
     "How long memory stays free before it is returned; 0 = at once, -1 = never.")                  \
 ROW(USE_NUMA_NODES, "use_numa_nodes", NULL, KIND_NUMBER, 0,                                        \
-    "Pretend that there are this many NUMA nodes; 0 = ask the system.")                            \
+    "No effect yet (pretend that there are this many NUMA nodes; 0 = ask the system).")            \
 ROW(DISALLOW_OS_ALLOC, "disallow_os_alloc", "limit_os_alloc", KIND_BOOL, 0,                        \
-    "Use only memory that was reserved in advance.")                                               \
+    "No effect yet (use only memory that was reserved in advance).")                               \
 ROW(OS_TAG, "os_tag", NULL, KIND_NUMBER, 100,                                                      \
     "No effect: mappings have tags on macOS only.")                                                \
 ROW(MAX_ERRORS, "max_errors", NULL, KIND_NUMBER, 32,                                               \
@@ -62,7 +62,7 @@ ROW(MAX_WARNINGS, "max_warnings", NULL, KIND_NUMBER, 32,                        
 ROW(DEPRECATED_MAX_SEGMENT_RECLAIM, "deprecated_max_segment_reclaim", "max_segment_reclaim",       \
     KIND_NUMBER, 10, OLD)                                                                          \
 ROW(DESTROY_ON_EXIT, "destroy_on_exit", NULL, KIND_NUMBER, 0,                                      \
-    "Release all memory at exit: 1 = always, 2 = only in an explicit mi_process_done.")            \
+    "No effect yet (release memory at exit: 1 = always, 2 = only in mi_process_done).")            \
 ROW(ARENA_RESERVE, "arena_reserve", NULL, KIND_SIZE, 1024 * 1024,                                  \
     "No effect: one large region is reserved at start, see region_size.")                          \
 ROW(ARENA_PURGE_MULT, "arena_purge_mult", NULL, KIND_NUMBER, 1,                                    \
@@ -74,17 +74,17 @@ ROW(DISALLOW_ARENA_ALLOC, "disallow_arena_alloc", NULL, KIND_BOOL, 0,           
 ROW(RETRY_ON_OOM, "retry_on_oom", NULL, KIND_MS, 400,                                              \
     "No effect: waiting for memory is done on Windows only.")                                      \
 ROW(VISIT_ABANDONED, "visit_abandoned", NULL, KIND_BOOL, 0,                                        \
-    "No effect: pages of ended threads can always be visited.")                                    \
+    "No effect: visiting needs no permission.")                                                    \
 ROW(GUARDED_MIN, "guarded_min", NULL, KIND_NUMBER, 0,                                              \
-    "Builds with MI_GUARDED: smallest request in bytes that may get a guard page.")                \
+    "No effect yet (guarded sampling: smallest request in bytes to guard).")                       \
 ROW(GUARDED_MAX, "guarded_max", NULL, KIND_NUMBER, 1024 * 1024 * 1024,                             \
-    "Builds with MI_GUARDED: largest request in bytes that may get a guard page.")                 \
+    "No effect yet (guarded sampling: largest request in bytes to guard).")                        \
 ROW(GUARDED_PRECISE, "guarded_precise", NULL, KIND_BOOL, 0,                                        \
-    "Builds with MI_GUARDED: end guarded blocks exactly at the page, whatever the alignment.")     \
+    "No effect yet (guarded sampling: end blocks exactly at the guard page).")                     \
 ROW(GUARDED_SAMPLE_RATE, "guarded_sample_rate", NULL, KIND_NUMBER, 0,                              \
-    "Builds with MI_GUARDED: guard about one of this many allocations; 0 = none.")                 \
+    "No effect yet (guarded sampling: guard about one of this many blocks; 0 = none).")            \
 ROW(GUARDED_SAMPLE_SEED, "guarded_sample_seed", NULL, KIND_NUMBER, 0,                              \
-    "Builds with MI_GUARDED: where sampling starts; 0 = random.")                                  \
+    "No effect yet (guarded sampling: where sampling starts; 0 = random).")                        \
 ROW(GENERIC_COLLECT, "generic_collect", NULL, KIND_NUMBER, 10000,                                  \
     "No effect: pages are looked after when they empty, not after a number of calls.")             \
 ROW(PAGE_RECLAIM_ON_FREE, "page_reclaim_on_free", "abandoned_reclaim_on_free", KIND_NUMBER, 0,     \
@@ -92,7 +92,7 @@ ROW(PAGE_RECLAIM_ON_FREE, "page_reclaim_on_free", "abandoned_reclaim_on_free", K
 ROW(PAGE_FULL_RETAIN, "page_full_retain", NULL, KIND_NUMBER, 2,                                    \
     "No effect: full pages stay with their thread.")                                               \
 ROW(PAGE_MAX_CANDIDATES, "page_max_candidates", NULL, KIND_NUMBER, 4,                              \
-    "No effect: pages are not searched.")                                                          \
+    "No effect: pages are chosen in another way.")                                                 \
 ROW(MAX_VABITS, "max_vabits", NULL, KIND_NUMBER, 0, NO_PAGE_MAP)                                   \
 ROW(PAGEMAP_COMMIT, "pagemap_commit", NULL, KIND_BOOL, 0, NO_PAGE_MAP)                             \
 ROW(PAGE_COMMIT_ON_DEMAND, "page_commit_on_demand", NULL, KIND_BOOL, 0,                            \
@@ -104,7 +104,7 @@ ROW(PAGE_CROSS_THREAD_MAX_RECLAIM, "page_cross_thread_max_reclaim", NULL, KIND_N
 ROW(ALLOW_THP, "allow_thp", NULL, KIND_NUMBER, !CFG_NO_THP,                                        \
     "Transparent huge pages in our memory: 0 = never, 1 = as the system is set up.")               \
 ROW(MINIMAL_PURGE_SIZE, "minimal_purge_size", NULL, KIND_SIZE, 0,                                  \
-    "Return free memory only in runs of at least this size; 0 = any run of 64 KiB.")               \
+    "No effect yet (return free memory only in runs of at least this size).")                      \
 ROW(ARENA_MAX_OBJECT_SIZE, "arena_max_object_size", NULL, KIND_SIZE, 2 * 1024 * 1024,              \
     "No effect: blocks of any size come from arenas.")                                             \
 ROW(ARENA_IS_NUMA_LOCAL, "arena_is_numa_local", NULL, KIND_BOOL, 0,                                \

@@ -75,7 +75,7 @@ static void what_is_not_understood_is_shown(void **state)
 {
     (void)state;
     const char *volatile format = "%q %"; /* out of the compiler's sight */
-    mic_format(text, sizeof text, format);
+    mic_format(text, sizeof text, format, 0);
     assert_string_equal(text, "%q %");
 }
 
