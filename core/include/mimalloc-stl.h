@@ -3,6 +3,8 @@
 #ifndef MIMALLOC_STL_H
 #define MIMALLOC_STL_H
 
+#if defined(__cplusplus)
+
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -89,5 +91,7 @@ bool operator!=(const mi_stl_allocator<T> &, const mi_stl_allocator<U> &) mi_att
 {
     return false;
 }
+
+#endif
 
 #endif
