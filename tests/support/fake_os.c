@@ -53,8 +53,7 @@ static struct {
     bool fail_on;   /* all that follow fail too */
     int fail_error;
     size_t failures;
-    uint64_t clock_ms; /* since FAKE_CLOCK_START_MS */
-    uint64_t cpu_ns;
+    uint64_t clock_ms, cpu_ns; /* clock: since FAKE_CLOCK_START_MS */
     const char *variables[FAKE_VARIABLES][2];
     size_t variable_count;
     char text[FAKE_STDERR_BYTES];
@@ -111,7 +110,6 @@ void fake_os_fail(fake_os_kind_t kind, size_t n, int error, bool all)
 }
 
 size_t fake_os_failures(void) { return fake.failures; }
-
 size_t fake_os_count(fake_os_kind_t kind) { return fake.counts[kind]; }
 
 const fake_os_record_t *fake_os_record(fake_os_kind_t kind, size_t i)
@@ -138,7 +136,7 @@ size_t fake_os_reserved_bytes(void) { return fake_reserved_bytes; }
 /* The reservation that contains a range; complains if there is none. The mutex is held. */
 static fake_range_t *fake_find(const void *address, size_t bytes)
 {
-    if ((uintptr_t)address % mic_os_info.page_bytes != 0 || bytes % mic_os_info.page_bytes != 0)
+    if (((uintptr_t)address | bytes) % mic_os_info.page_bytes != 0)
         fake_complain("not whole OS pages", address, bytes);
     for (size_t i = 0; i < FAKE_RANGES; i++) {
         fake_range_t *const range = &fake_ranges[i];
@@ -308,7 +306,6 @@ static uint64_t fake_locked_add(uint64_t *word, uint64_t step)
 
 void fake_os_set_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms - mic_os_clock_ms()); }
 void fake_os_advance_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms); }
-
 uint64_t mic_os_clock_ms(void) { return FAKE_CLOCK_START_MS + fake_locked_add(&fake.clock_ms, 0); }
 uint64_t mic_os_clock_ns(void) { return mic_os_clock_ms() * 1000000u; }
 uint64_t mic_os_thread_cpu_ns(void)
@@ -327,7 +324,6 @@ uint64_t mic_os_random(void) /* splitmix64 */
 /* ---- process ---- */
 
 void mic_os_init(void) {}
-
 void mic_os_process_info(mic_os_process_t *info) { *info = fake_os_settings.process; }
 
 void fake_os_setenv(const char *name, const char *value)
@@ -379,18 +375,23 @@ mic_noreturn void mic_os_abort(void)
 
 /* ---- thread end, fork ---- */
 
-static pthread_key_t fake_key;
-static bool fake_key_ready;
+static pthread_key_t fake_key = (pthread_key_t)-1; /* invalid until created */
 
 int mic_os_thread_exit_init(void (*at_exit)(void *pass))
 {
-    fake_key_ready = pthread_key_create(&fake_key, at_exit) == 0;
-    return fake_key_ready ? 0 : EAGAIN;
+    return pthread_key_create(&fake_key, at_exit);
 }
 
-void mic_os_thread_arm(void *pass)
+void mic_os_thread_arm(void *pass) { (void)pthread_setspecific(fake_key, pass); }
+
+uint64_t mic_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
+
+bool mic_os_thread_is_alive(uint64_t id)
 {
-    if (fake_key_ready) (void)pthread_setspecific(fake_key, pass);
+    const int saved = errno;
+    const bool found = syscall(SYS_tgkill, getpid(), (pid_t)id, 0) == 0;
+    errno = saved;
+    return found && id != fake_os_settings.dead_thread;
 }
 
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))

@@ -84,6 +84,7 @@ struct fake_os_settings {
     uint64_t cpu_step_ns;     /* what each call of mic_os_thread_cpu_ns adds */
     uint64_t seed;            /* mic_os_random: a fixed sequence from here */
     bool environment_missing; /* as before libc has set environ */
+    uint64_t dead_thread;     /* mic_os_thread_is_alive denies it */
     mic_os_process_t process; /* mic_os_process_info */
 };
 extern struct fake_os_settings fake_os_settings;
