@@ -9,7 +9,6 @@ void mic_collect(bool force)
 {
     if (mic_thread_is_ready()) {
         mic_record_t *const record = mic_tls.record;
-        if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
         mic_deferred_call(record, force);
         mic_record_enter(record);
         mic_record_drain(record);
@@ -19,10 +18,13 @@ void mic_collect(bool force)
     if (force) {
         for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
             if (r == mic_tls.record) continue;
-            if (mic_pool_take(r))
+            if (mic_pool_take(r)) {
+                mic_record_adopt(r);
+                mic_theap_collect(&r->theap);
                 mic_record_put_back(r);
-            else
+            } else {
                 mic_store_relaxed(&r->collect, 1); /* at its next slow path */
+            }
         }
     }
     mic_purge_run(force);

@@ -34,7 +34,6 @@ size_t mic_located_usable(const mic_located_t *at, const void *p)
 void mic_free_emptied(mic_page_t *page)
 {
     mic_record_t *const record = mic_tls.record;
-    if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
     mic_record_enter(record);
     mic_theap_page_emptied(page);
     mic_record_leave(record);
@@ -86,7 +85,6 @@ void mic_free_slow(void *p)
         mic_report_error(EINVAL, "free of %p, which is not a block of this allocator", p);
         return;
     }
-    if (mic_unlikely(mic_fork_rebuild_due) && mic_thread_is_ready()) mic_fork_rebuild();
     if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record)
         free_local_slow(at.page, at.block);
     else

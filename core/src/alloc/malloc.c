@@ -34,7 +34,6 @@ void mic_deferred_call(mic_record_t *record, bool force)
 
 void mic_slow_tick(mic_record_t *record)
 {
-    if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
     record->heartbeat++;
     if (mic_unlikely(record->heartbeat % DEFERRED_PERIOD == 0)) mic_deferred_call(record, false);
     mic_record_enter(record);
@@ -81,7 +80,6 @@ static void *alloc_clear(void *p, size_t bytes, bool zeroed)
 static void *alloc_late(size_t bytes, bool *zeroed)
 {
     if (!mic_process_start()) return NULL;
-    if (mic_unlikely(mic_fork_rebuild_due)) mic_fork_rebuild();
     if (!mic_inbox_is_empty(&mic_record_late.inbox)) mic_record_drain_late();
     mic_lock_acquire(&mic_late_lock);
     void *const p = alloc_from(&mic_record_late.theap, bytes, zeroed);
@@ -124,7 +122,7 @@ static void *alloc_failed(size_t bytes)
 
 void *mic_alloc_slow(size_t bytes, bool zero)
 {
-    if (mic_unlikely(bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES)) return alloc_failed(bytes);
+    if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
     bool zeroed;
     void *p = alloc_once(bytes, &zeroed);
     if (mic_unlikely(p == NULL)) {
@@ -186,7 +184,7 @@ static mic_page_t *span_once(const span_wish_t *wish, bool *zeroed)
 
 mic_page_t *mic_alloc_growing_span(size_t bytes, size_t phase)
 {
-    if (bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES) return NULL;
+    if (bytes > MIC_REQUEST_MAX) return NULL;
     const span_wish_t wish = {.bytes = bytes, .phase = phase, .growing = true};
     bool zeroed;
     return span_once(&wish, &zeroed);
@@ -194,8 +192,7 @@ mic_page_t *mic_alloc_growing_span(size_t bytes, size_t phase)
 
 void *mic_alloc_span(size_t bytes, size_t alignment, bool zero)
 {
-    if (bytes > MIC_SIZE_MAX - MIC_SEGMENT_BYTES || alignment > MIC_SIZE_MAX - bytes)
-        return alloc_failed(bytes);
+    if (bytes > MIC_REQUEST_MAX || alignment > MIC_REQUEST_MAX) return alloc_failed(bytes);
     const span_wish_t wish = {.bytes = bytes, .alignment = alignment};
     bool zeroed;
     mic_page_t *page = span_once(&wish, &zeroed);

@@ -38,7 +38,8 @@ static void *resize_move(void *p, void *fresh, size_t usable, size_t bytes, bool
     if (fresh == NULL) return NULL;
     const size_t copy = mic_min(usable, bytes);
     memcpy(fresh, p, copy);
-    if (zero && bytes > copy) memset((char *)fresh + copy, 0, mic_usable_size(fresh) - copy);
+    /* to the end of the block: growing in place later must give zeroes too */
+    if (zero) memset((char *)fresh + copy, 0, mic_usable_size(fresh) - copy);
     mic_free(p);
     return bytes == 0 ? resize_minimal(fresh) : fresh;
 }

@@ -70,6 +70,8 @@ _Static_assert(sizeof(void *) == 8, "64-bit targets only");
 #define MIC_GIB ((size_t)1024 * 1024 * 1024)
 
 #define MIC_SIZE_MAX ((size_t)PTRDIFF_MAX)
+/* Larger requests fail at once: the bookkeeping alone would take seconds and gigabytes. */
+#define MIC_REQUEST_MAX ((size_t)1 << 42)
 #define MIC_CACHE_LINE 64
 
 #endif

@@ -2,16 +2,16 @@
    what the fast paths and refills of other threads were doing it sees as a prefix of their stores,
    each of which loses a block at worst.
 
-   The child rebuilds at its first slow path (most children exec before): records whose thread was
-   inside a slow path are frozen (frees to them stay safe, their pages are not reused), the others
-   become orphans; all tokens and inboxes are made anew, since a remote free may have stopped
-   between bit, flag and push. Legal because exactly one thread runs. */
+   The child rebuilds at once, while exactly one thread runs (later, a thread that the child makes
+   could be the first on a slow path): records whose thread was inside a slow path are frozen (frees
+   to them stay safe, their pages are not reused), the others become orphans; all tokens and inboxes
+   are made anew, since a remote free may have stopped between bit, flag and push. It reads the
+   descriptors of opened segments, a small part of what the fork itself cost. A process that never
+   had a second thread has nothing to rebuild. */
 #include "base/check.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/report.h"
-
-bool mic_fork_rebuild_due;
 
 static void fork_prepare(void)
 {
@@ -39,16 +39,6 @@ static void fork_release(bool child)
     mic_record_list_unlock_after_fork(child);
 }
 
-static void fork_parent(void) { fork_release(false); }
-
-static void fork_child(void)
-{
-    fork_release(true);
-    mic_fork_rebuild_due = true;
-}
-
-void mic_fork_register(void) { (void)mic_os_on_fork(fork_prepare, fork_parent, fork_child); }
-
 /* No token survives: nobody holds one, all inboxes are empty. */
 static void fork_reset_tokens(void)
 {
@@ -67,7 +57,7 @@ static void fork_collect_locked(mic_record_t *record)
 {
     for (mic_page_t *page = record->theap.pages, *next; page != NULL; page = next) {
         next = page->all_next;
-        page->flags &= (uint8_t)~MIC_PAGE_POLL;
+        if ((page->flags & MIC_PAGE_POLL) != 0) page->flags &= (uint8_t)~MIC_PAGE_POLL;
         if (!mic_remote_any(page)) continue;
         if (page->kind == MIC_PAGE_SPAN) {
             (void)mic_remote_clear(page); /* its freer did not get to releasing it */
@@ -86,9 +76,8 @@ static void fork_rebuild_record(mic_record_t *record)
     mic_lock_release(&record->lock);
 }
 
-void mic_fork_rebuild(void)
+static void fork_rebuild(void)
 {
-    mic_fork_rebuild_due = false;
     fork_reset_tokens();
     mic_pool_reset();
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
@@ -96,17 +85,29 @@ void mic_fork_rebuild(void)
     (void)mic_inbox_take(&mic_record_late.inbox);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
         if (r->state == MIC_RECORD_FROZEN) continue;
-        if (r == mic_tls.record) {
-            fork_rebuild_record(r);
-        } else if (mic_load_relaxed(&r->busy) != 0) {
+        const bool mine = r == mic_tls.record;
+        mic_store_relaxed(&r->thread_id, mine ? mic_os_thread_id() : 0);
+        if (!mine && mic_load_relaxed(&r->busy) != 0) {
             r->state = MIC_RECORD_FROZEN;
-        } else {
-            fork_rebuild_record(r);
-            mic_theap_collect(&r->theap);
-            mic_require(mic_pool_put(r));
+            continue;
         }
+        fork_rebuild_record(r);
+        if (!mine) mic_require(mic_pool_put(r));
     }
-    mic_lock_acquire(&mic_late_lock);
     fork_rebuild_record(&mic_record_late);
-    mic_lock_release(&mic_late_lock);
 }
+
+static void fork_parent(void) { fork_release(false); }
+
+static void fork_child(void)
+{
+    fork_release(true);
+    const mic_record_t *const first = mic_record_first();
+    if (first == NULL) return;
+    if (first->all_next != NULL || first != mic_tls.record)
+        fork_rebuild();
+    else
+        mic_store_relaxed(&mic_tls.record->thread_id, mic_os_thread_id());
+}
+
+void mic_fork_register(void) { (void)mic_os_on_fork(fork_prepare, fork_parent, fork_child); }

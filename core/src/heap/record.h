@@ -21,10 +21,11 @@ typedef enum mic_record_state {
 typedef struct mic_record {
     mic_inbox_t inbox; /* must be first: an owner word is also a record's address */
     mic_lock_t lock;
-    mic_atomic(uint32_t) busy;    /* [owner] inside a slow path; read by the forked child only */
-    mic_atomic(uint32_t) collect; /* [atomic: relaxed] somebody asks for a forced collection */
-    uint32_t state;               /* [authority] mic_record_state_t */
-    bool in_pool;                 /* [lock: pool] */
+    mic_atomic(uint32_t) busy;      /* [owner] inside a slow path; read by the forked child only */
+    mic_atomic(uint32_t) collect;   /* [atomic: relaxed] somebody asks for a forced collection */
+    uint32_t state;                 /* [authority] mic_record_state_t */
+    mic_atomic(uint64_t) thread_id; /* [atomic: claim] system id of its thread, 0 = none */
+    bool in_pool;                   /* [lock: pool] */
     struct mic_record *pool_next, *pool_prev; /* [lock: pool] */
     struct mic_record *all_next;              /* [const] every record ever made */
     struct mic_record *work_next;             /* [authority] reaper's worklist */

@@ -84,19 +84,44 @@ static mic_record_t *record_new(void)
     return record;
 }
 
+/* A thread whose first allocation comes in the last pass of its destructors never gets to hand its
+   record over. Before a new record is made a few old ones are looked at: a dead thread's is taken
+   as it is. */
+#define RECORD_LOOK_MAX 8
+
+static mic_record_t *record_of_dead(void)
+{
+    static mic_atomic(uintptr_t) cursor; /* hint */
+    mic_record_t *r = (mic_record_t *)mic_load_relaxed(&cursor);
+    for (int i = 0; i < RECORD_LOOK_MAX; i++) {
+        if (r == NULL) r = mic_record_first();
+        if (r == NULL) break;
+        mic_record_t *const record = r;
+        r = r->all_next;
+        uint64_t id = mic_load_acquire(&record->thread_id);
+        if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
+        if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;
+        mic_store_relaxed(&cursor, (uintptr_t)r);
+        return record;
+    }
+    mic_store_relaxed(&cursor, (uintptr_t)r);
+    return NULL;
+}
+
 bool mic_thread_attach(void)
 {
     if (mic_tls.record == MIC_RECORD_GONE) return false;
     if (mic_tls.record != MIC_RECORD_BOOT) return true;
     if (!mic_process_start()) return false;
-    if (mic_fork_rebuild_due) mic_fork_rebuild();
     mic_record_t *record = mic_pool_take_any();
+    if (record == NULL) record = record_of_dead();
     if (record != NULL)
         mic_record_adopt(record); /* RF.14: `my` is set last */
     else
         record = record_new();
     if (record == NULL) return false;
     record->state = MIC_RECORD_LIVE;
+    mic_store_release(&record->thread_id, mic_os_thread_id());
     mic_tls.record = record;
     mic_tls.theap = &record->theap;
     process_hook();
@@ -112,11 +137,12 @@ void mic_thread_detach(bool for_good)
     mic_tls.theap = (mic_theap_t *)(uintptr_t)&mic_theap_empty;
     mic_tls.record = for_good ? MIC_RECORD_GONE : MIC_RECORD_BOOT;
     if (!ready) return;
-    if (mic_fork_rebuild_due) mic_fork_rebuild();
     mic_record_enter(record);
     mic_theap_collect(&record->theap);
     mic_record_drain(record);
     mic_theap_collect(&record->theap);
+    mic_store_release(&record->thread_id, 0);
+    record->state = MIC_RECORD_ORPHAN;
     mic_record_leave(record);
     mic_record_put_back(record);
 }

@@ -42,11 +42,9 @@ mic_inline void mic_record_leave(mic_record_t *record)
     mic_store_relaxed(&record->busy, 0);
 }
 
-/* Set in a forked child until its first slow path has rebuilt the inboxes. */
-extern bool mic_fork_rebuild_due;
-void mic_fork_rebuild(void);
+/* Registers the fork handlers. Once. */
 void mic_fork_register(void);
-/* Pool lock held, every record locked: the list of records cannot change. */
+/* The list of all records cannot change. */
 void mic_record_list_lock_for_fork(void);
 void mic_record_list_unlock_after_fork(bool child);
 

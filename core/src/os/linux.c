@@ -290,6 +290,16 @@ void mic_os_thread_arm(void *pass)
     errno = saved;
 }
 
+uint64_t mic_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
+
+bool mic_os_thread_is_alive(uint64_t id)
+{
+    const int saved = errno;
+    const bool dead = syscall(SYS_tgkill, getpid(), (pid_t)id, 0) != 0 && errno == ESRCH;
+    errno = saved;
+    return !dead;
+}
+
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
     return pthread_atfork(prepare, parent, child);

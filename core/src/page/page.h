@@ -125,7 +125,7 @@ mic_run_t mic_page_run(const mic_page_t *page);
 
 /* ---- spans in the hands of their only block's user ---- */
 
-/* The run of a span becomes longer (claimed already) or shorter (the caller gives the tail back). */
+/* The run becomes longer (claimed already) or shorter (the caller gives the tail back). */
 void mic_page_resize_span(mic_page_t *page, size_t slices);
 /* Moves the contents of a span to a fresh larger one, by page tables where possible, else by
    copying. A span that was moved, and then grew in place, consists of pieces: each is a mapping of

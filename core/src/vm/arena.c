@@ -111,7 +111,9 @@ bool mic_arena_add_locked(size_t slices)
     size_t have = 0;
     for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
         have += mic_arenas[i].slice_count;
-    if (mic_os_info.address_limit == SIZE_MAX) wanted = mic_max(wanted, have);
+    /* under a limit a good part is left to others */
+    wanted = mic_max(wanted, mic_os_info.address_limit == SIZE_MAX ? have : have / 4);
+    wanted = mic_align_up(wanted, MIC_SEGMENT_SLICES);
     if (wanted > least && arena_ladder_locked(wanted, mic_max(least, 16))) return true;
     return arena_reserve_locked(least);
 }
@@ -158,17 +160,39 @@ bool mic_segment_open_locked(unsigned index, size_t count)
     return true;
 }
 
-static bool segment_commit_to(mic_segment_t *s, char *start, size_t have, size_t to)
+static void segment_count_committed(uint64_t slices)
 {
-    if (mic_os_commit(start + (have << MIC_SLICE_SHIFT), (to - have) << MIC_SLICE_SHIFT) != 0)
-        return false;
-    const uint64_t bytes = (uint64_t)(to - have) << MIC_SLICE_SHIFT;
+    const uint64_t bytes = slices << MIC_SLICE_SHIFT;
     const uint64_t now = mic_fetch_add_relaxed(&mic_vm_counts.committed_bytes, bytes) + bytes;
     if (now > mic_load_relaxed(&mic_vm_counts.committed_peak))
         mic_store_relaxed(&mic_vm_counts.committed_peak, now);
     mic_fetch_add_relaxed(&mic_vm_counts.commit_calls, 1);
+}
+
+static bool segment_commit_to(mic_segment_t *s, char *start, size_t have, size_t to)
+{
+    if (mic_os_commit(start + (have << MIC_SLICE_SHIFT), (to - have) << MIC_SLICE_SHIFT) != 0)
+        return false;
+    segment_count_committed(to - have);
     mic_store_release(&s->committed, (uint32_t)to);
     return true;
+}
+
+bool mic_segments_commit(unsigned index, size_t from, size_t to)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    char *const start = (char *)arena->base + from * MIC_SEGMENT_BYTES;
+    bool ok = true;
+    mic_lock_acquire(&mic_arena_lock);
+    for (size_t i = from; ok && i < to; i++)
+        ok = mic_load_relaxed(&arena->segments[i].committed) == 0 &&
+             mic_segment_slices(arena, i) == MIC_SEGMENT_SLICES;
+    if (ok) ok = mic_os_commit(start, (to - from) * MIC_SEGMENT_BYTES) == 0;
+    for (size_t i = from; ok && i < to; i++)
+        mic_store_release(&arena->segments[i].committed, (uint32_t)MIC_SEGMENT_SLICES);
+    if (ok) segment_count_committed((to - from) * MIC_SEGMENT_SLICES);
+    mic_lock_release(&mic_arena_lock);
+    return ok;
 }
 
 bool mic_segment_commit(unsigned index, size_t segment, size_t slices)

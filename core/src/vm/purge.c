@@ -85,9 +85,10 @@ void mic_purge_note_freed(mic_segment_t *segment)
 {
     const long delay = mic_option(MIC_OPTION_PURGE_DELAY);
     if (delay < 0) return;
+    const uint64_t latest = mic_os_clock_ms() + (uint64_t)delay;
     uint64_t due = mic_load_relaxed(&segment->purge_at_ms);
-    if (due == 0) {
-        due = mic_os_clock_ms() + (uint64_t)delay;
+    if (due == 0 || due > latest) { /* the delay may have been shortened meanwhile */
+        due = latest;
         mic_store_relaxed(&segment->purge_at_ms, due);
     }
     const uint64_t next = mic_load_relaxed(&purge_next_ms);

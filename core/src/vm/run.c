@@ -185,11 +185,23 @@ static bool run_new_segment(unsigned arena, unsigned kind, size_t opened_before)
     return ok;
 }
 
+/* Enough segments that were never opened: if those could not be had, memory is short and not
+   address space; another arena would not help. */
+static bool run_has_unopened(size_t slices)
+{
+    const size_t need = mic_divide_up(slices, MIC_SEGMENT_SLICES);
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
+        if (mic_arenas[i].segment_count - mic_load_relaxed(&mic_arenas[i].opened) >= need)
+            return true;
+    return false;
+}
+
 bool mic_arena_exists(unsigned arena, size_t slices)
 {
     if (arena < mic_load_acquire(&mic_arena_count)) return true;
     mic_lock_acquire(&mic_arena_lock);
-    const bool ok = arena < mic_load_relaxed(&mic_arena_count) || mic_arena_add_locked(slices);
+    const bool ok = arena < mic_load_relaxed(&mic_arena_count) ||
+                    (!run_has_unopened(slices) && mic_arena_add_locked(slices));
     mic_lock_release(&mic_arena_lock);
     return ok;
 }

@@ -170,6 +170,9 @@ static bool span_commit(unsigned arena, size_t first, size_t count, bool *zero)
 {
     const mic_arena_t *const a = &mic_arenas[arena];
     *zero = true;
+    if (first + count > (first / MIC_SEGMENT_SLICES + 2) * MIC_SEGMENT_SLICES)
+        (void)mic_segments_commit(arena, first / MIC_SEGMENT_SLICES + 1,
+                                  (first + count) / MIC_SEGMENT_SLICES);
     for (size_t done = 0; done < count;) {
         const size_t segment = (first + done) / MIC_SEGMENT_SLICES;
         const size_t at = (first + done) % MIC_SEGMENT_SLICES;

@@ -33,6 +33,9 @@ void mic_slices_count_claimed(size_t count);
 bool mic_arena_exists(unsigned arena, size_t slices);
 
 bool mic_span_alloc(size_t count, size_t align, mic_run_t *run);
+/* Makes all of segments [from, to) usable with one call if none is in use yet: for speed, what is
+   not done here mic_segment_commit does. */
+bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 
 void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(void);
