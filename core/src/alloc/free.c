@@ -67,11 +67,12 @@ void mic_free_span(mic_page_t *page)
 
 static void free_remote(mic_page_t *page, size_t index, const void *p)
 {
+    const bool span = page->kind == MIC_PAGE_SPAN; /* not after RF.1: the page may change hands */
     if (!mic_remote_set(page, index)) {
         mic_report_error(EAGAIN, "double free of %p", p);
         return;
     }
-    if (page->kind == MIC_PAGE_SPAN)
+    if (span)
         mic_free_span(page);
     else
         mic_record_notify(page);

@@ -28,7 +28,7 @@ static void drain_list_locked(mic_record_t *record, mic_page_t *list, drain_work
         mic_page_t *const page = list;
         const uintptr_t owner = mic_remote_untoken(&list);
         if (mic_record_of_owner(owner) == record)
-            mic_theap_collect_page_locked(page); /* RF.10, 12 */
+            (void)mic_theap_collect_page_locked(page); /* RF.10, 12 */
         else if (owner != 0)
             drain_notify(page, work); /* RF.11 */
     }

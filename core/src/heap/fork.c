@@ -63,7 +63,7 @@ static void fork_collect_locked(mic_record_t *record)
             (void)mic_remote_clear(page); /* its freer did not get to releasing it */
             mic_theap_release_page_locked(page);
         } else {
-            mic_theap_collect_page_locked(page);
+            (void)mic_theap_collect_page_locked(page);
         }
     }
     record->theap.polls = 0;

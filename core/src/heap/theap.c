@@ -166,13 +166,15 @@ void mic_theap_page_emptied(mic_page_t *page)
     mic_lock_release(&record->lock);
 }
 
-void mic_theap_collect_page_locked(mic_page_t *page)
+bool mic_theap_collect_page_locked(mic_page_t *page)
 {
-    if (page->kind == MIC_PAGE_SPAN) return; /* RF.12a: its freer releases it */
+    if (page->kind == MIC_PAGE_SPAN) return true; /* RF.12a: its freer releases it */
     const uint32_t n = mic_remote_collect(page);
-    if (n == 0) return;
+    if (n == 0) return true;
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    if (page->used == 0 && theap_is_spare(page->theap, page)) mic_theap_release_page_locked(page);
+    if (page->used != 0 || !theap_is_spare(page->theap, page)) return true;
+    mic_theap_release_page_locked(page);
+    return false;
 }
 
 /* Looks at pages whose token may never come home; see RF.17. */
@@ -185,8 +187,7 @@ static void theap_poll(mic_theap_t *theap)
         next = page->all_next;
         if ((page->flags & MIC_PAGE_POLL) == 0) continue;
         if (mic_remote_any(page)) {
-            mic_theap_collect_page_locked(page);
-            if (mic_page_owner(page) == 0) continue;
+            if (!mic_theap_collect_page_locked(page)) continue;
             page->flags |= MIC_PAGE_POLL; /* until the token is home */
         }
         left++;

@@ -52,8 +52,8 @@ void mic_theap_page_unfull(mic_page_t *page);
 /* A local free emptied the page: it is released unless it is all its class has. */
 void mic_theap_page_emptied(mic_page_t *page);
 
-/* RF.10 and 12 under record->lock */
-void mic_theap_collect_page_locked(mic_page_t *page);
+/* RF.10 and 12 under record->lock. False: the page was released, it may be somebody else's now. */
+bool mic_theap_collect_page_locked(mic_page_t *page);
 /* Unlinks the page from everything and gives its slices back. */
 void mic_theap_release_page_locked(mic_page_t *page);
 
