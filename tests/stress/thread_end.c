@@ -59,6 +59,8 @@ static void run(size_t threads, late_use_t how)
     }
 }
 
+static int failures;
+
 static void check_no_growth(const char *what, late_use_t how)
 {
     const size_t threads = stress_scaled(100000, 1000);
@@ -70,8 +72,10 @@ static void check_no_growth(const char *what, late_use_t how)
     const size_t rss_after = stress_rss_kib();
     printf("%s: %zu threads, slices %llu -> %llu, resident %zu -> %zu KiB\n", what, threads,
            (unsigned long long)slices, (unsigned long long)slices_after, rss, rss_after);
-    stress_require(slices_after <= slices + 32);
-    if (!stress_under_sanitizer()) stress_require(rss_after <= rss + 4096);
+    if (slices_after > slices + 32 || (rss_after > rss + 4096 && !stress_under_sanitizer())) {
+        printf("grows\n");
+        failures++;
+    }
 }
 
 static void at_exit(void)
@@ -92,5 +96,5 @@ int main(void)
     check_no_growth("last pass only", (late_use_t){.first = 4, .last = 4});
     check_no_growth("first pass only", (late_use_t){.first = 1, .last = 1});
     check_no_growth("every pass, not before", (late_use_t){.first = 1, .last = 4});
-    return 0;
+    return failures;
 }
