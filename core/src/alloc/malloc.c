@@ -67,12 +67,21 @@ static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
     return block != NULL ? block : mic_theap_refill(theap, cls, zeroed);
 }
 
+/* Used memory that is this large is cheaper given back and taken fresh than cleared, unless all of
+   it is written soon after; whoever asks for so many zeroes often does not. */
+#define CLEAR_BY_PURGE_BYTES (4 * MIC_MIB)
+
+void mic_clear_span(void *start, size_t bytes)
+{
+    if (bytes < CLEAR_BY_PURGE_BYTES || mic_os_purge(start, bytes) != 0) memset(start, 0, bytes);
+}
+
 static void *alloc_clear(void *p, size_t bytes, bool zeroed)
 {
     if (zeroed)
         ((mic_block_t *)p)->next = NULL; /* the link is all that was written */
     else
-        memset(p, 0, alloc_class_bytes(bytes));
+        mic_clear_span(p, alloc_class_bytes(bytes));
     return p;
 }
 
@@ -201,6 +210,6 @@ void *mic_alloc_span(size_t bytes, size_t alignment, bool zero)
         page = span_once(&wish, &zeroed);
         if (page == NULL) return alloc_failed(bytes);
     }
-    if (zero && !zeroed) memset(page->start, 0, page->block_bytes);
+    if (zero && !zeroed) mic_clear_span(page->start, page->block_bytes);
     return page->start;
 }

@@ -70,7 +70,7 @@ static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)
     if (!mic_run_grow(run, need, &fresh)) return false;
     char *const tail = page->start + (have << MIC_SLICE_SHIFT);
     mic_page_resize_span(page, need);
-    if (zero && !fresh) memset(tail, 0, (need - have) << MIC_SLICE_SHIFT);
+    if (zero && !fresh) mic_clear_span(tail, (need - have) << MIC_SLICE_SHIFT);
     return true;
 }
 

@@ -29,6 +29,8 @@ bool mic_locate(const void *p, mic_located_t *at);
 /* Usable bytes behind p if it is a pointer that this library may have handed out, else 0. */
 size_t mic_located_usable(const mic_located_t *at, const void *p);
 
+/* Makes used memory, of a span if it is large, read as zero. */
+void mic_clear_span(void *start, size_t bytes);
 /* RF.12a: who frees a span holds its only block and releases it, whoever owns the page. */
 void mic_free_span(mic_page_t *page);
 

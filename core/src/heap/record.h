@@ -37,6 +37,12 @@ typedef struct mic_record {
 _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address");
 #define MIC_RECORD_ALIGN ((size_t)128)
 
+/* A guess that may be stale: worth asking the pool. */
+mic_inline bool mic_record_is_orphan(const mic_record_t *record)
+{
+    return (mic_load_relaxed(&record->inbox.word) & MIC_INBOX_ORPHAN) != 0;
+}
+
 mic_inline mic_record_t *mic_record_of_owner(uintptr_t owner)
 {
     return (mic_record_t *)(owner & ~MIC_OWNER_TAGS);

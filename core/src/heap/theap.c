@@ -325,23 +325,47 @@ void mic_theap_collect(mic_theap_t *theap)
     mic_lock_release(&record->lock);
 }
 
-bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
+/* RF.16: the caller has authority over both records. */
+static void theap_move_page(mic_page_t *page, mic_theap_t *to)
 {
-    theap_deactivate(from, cls); /* forked child: the orphan's thread never returned its lists */
-    mic_page_t *const page = from->queue[cls];
-    if (page == NULL) return false;
+    mic_theap_t *const from = page->theap;
+    if ((page->flags & MIC_PAGE_ACTIVE) != 0) theap_deactivate(from, page->cls);
+    const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
     mic_lock_acquire(&from->record->lock);
-    theap_dequeue(from, page);
+    if (queued) theap_dequeue(from, page);
     theap_unlink_locked(from, page);
     mic_lock_release(&from->record->lock);
     const uintptr_t tags = mic_page_owner(page) & MIC_OWNER_TAGS;
     mic_lock_acquire(&to->record->lock);
     theap_link_locked(to, page);
-    mic_page_owner_publish(page, &to->record->inbox, tags);
+    mic_page_owner_publish(page, &to->record->inbox, tags); /* RF.17 */
     mic_lock_release(&to->record->lock);
     if ((page->flags & MIC_PAGE_POLL) != 0) to->polls++;
-    theap_enqueue(to, page);
+    if (queued) theap_enqueue(to, page);
+}
+
+bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
+{
+    mic_page_t *page = from->queue[cls];
+    if (page == NULL) { /* forked child: the orphan's thread never returned its lists */
+        theap_deactivate(from, cls);
+        page = from->queue[cls];
+    }
+    if (page == NULL) return false;
+    theap_move_page(page, to);
     return true;
+}
+
+bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *to)
+{
+    mic_record_t *const orphan = mic_record_of_owner(mic_page_owner(page));
+    if (page->kind == MIC_PAGE_SPAN || !mic_pool_take(orphan)) return false;
+    mic_record_adopt(orphan);
+    /* the caller's block keeps the page from being released; it may have changed hands before */
+    const bool ok = mic_record_of_owner(mic_page_owner(page)) == orphan;
+    if (ok) theap_move_page(page, to);
+    mic_record_put_back(orphan);
+    return ok;
 }
 
 bool mic_theap_is_valid(const mic_theap_t *theap)
