@@ -67,10 +67,10 @@ static void nothrow_is_null(void **state)
 {
     (void)state;
     const char tag = 0;
-    assert_null(nothrow_new(API_HUGE, &tag));
-    assert_null(nothrow_new_array(API_HUGE, &tag));
-    assert_null(aligned_nothrow_new(API_HUGE, 64, &tag));
-    assert_null(aligned_nothrow_new_array(API_HUGE, 64, &tag));
+    api_assert_fails(nothrow_new(API_HUGE, &tag), ENOMEM);
+    api_assert_fails(nothrow_new_array(API_HUGE, &tag), ENOMEM);
+    api_assert_fails(aligned_nothrow_new(API_HUGE, 64, &tag), ENOMEM);
+    api_assert_fails(aligned_nothrow_new_array(API_HUGE, 64, &tag), ENOMEM);
 }
 
 int main(void)

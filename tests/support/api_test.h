@@ -38,7 +38,7 @@ static inline void *api_opaque_pointer(void *p) { return (char *)p + api_zero; }
 #define api_assert_fails(call, error)                                                              \
     do {                                                                                           \
         errno = 0;                                                                                 \
-        const void *const api_result = (call);                                                     \
+        const void *volatile api_result = (call); /* compilers leave out unused blocks */          \
         const int api_errno = errno;                                                               \
         assert_null(api_result);                                                                   \
         assert_int_equal(api_errno, error);                                                        \
