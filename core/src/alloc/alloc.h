@@ -51,14 +51,15 @@ typedef struct mic_class_count {
     size_t pages;
     size_t live; /* blocks in use */
     size_t live_bytes;
-    size_t capacity; /* blocks carved */
-    size_t page_bytes;
+    size_t capacity;        /* blocks carved */
+    size_t page_bytes;      /* of its pages */
+    size_t peak_page_bytes; /* most so far */
 } mic_class_count_t;
 
 typedef struct mic_heap_counts {
     mic_class_count_t classes[MIC_CLASS_COUNT + 1]; /* the last one: spans */
     size_t threads, orphans;                        /* records with and without a thread */
-    size_t live, live_bytes, pages, page_bytes;
+    size_t live, live_bytes, pages, page_bytes, peak_page_bytes;
 } mic_heap_counts_t;
 void mic_heap_count(mic_heap_counts_t *counts);
 

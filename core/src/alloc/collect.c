@@ -73,10 +73,12 @@ void mic_heap_count(mic_heap_counts_t *counts)
         else
             counts->orphans++;
     for (unsigned cls = 0; cls <= MIC_CLASS_COUNT; cls++) {
-        const mic_class_count_t *const c = &counts->classes[cls];
+        mic_class_count_t *const c = &counts->classes[cls];
+        c->peak_page_bytes = mic_load_relaxed(&mic_theap_class_pages[cls].peak) << MIC_SLICE_SHIFT;
         counts->live += c->live;
         counts->live_bytes += c->live_bytes;
         counts->pages += c->pages;
         counts->page_bytes += c->page_bytes;
     }
+    counts->peak_page_bytes = mic_load_relaxed(&mic_vm_counts.used_slices_peak) << MIC_SLICE_SHIFT;
 }

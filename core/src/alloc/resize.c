@@ -59,7 +59,7 @@ static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)
     mic_run_t run = mic_page_run(page);
     if (need < have) {
         run.zero = mic_page_unmove(page, need);
-        mic_page_resize_span(page, need);
+        mic_theap_resize_span(page, need);
         run.slice += (uint32_t)need;
         run.count -= (uint32_t)need;
         mic_run_free(run);
@@ -69,7 +69,7 @@ static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)
     bool fresh;
     if (!mic_run_grow(run, need, &fresh)) return false;
     char *const tail = page->start + (have << MIC_SLICE_SHIFT);
-    mic_page_resize_span(page, need);
+    mic_theap_resize_span(page, need);
     if (zero && !fresh) mic_clear_span(tail, (need - have) << MIC_SLICE_SHIFT);
     return true;
 }

@@ -1,8 +1,8 @@
 /* Statistics as a person wants to see them. Numbers are gathered on demand (mic_heap_count) and are
    exact for a process at rest; while others run, each is right for some recent moment.
 
-   To read the table: "page bytes" is what a size class takes from the system, "live bytes" what the
-   program uses of it, blocks rounded up to their class. */
+   To read the table: "page bytes" is what a size class takes from the system, "peak" the most it
+   ever took, "live bytes" what the program uses now, blocks rounded up to their class. */
 #include "diag/diag.h"
 
 #include "base/bits.h"
@@ -10,8 +10,8 @@
 #include "base/size_class.h"
 #include "vm/arena.h"
 
-#define STATS_BAR_COLUMNS 20
-#define STATS_ROW "%12s %10s %14s %13s %13s %8s%s%s\n"
+#define STATS_BAR_COLUMNS 16
+#define STATS_ROW "%12s %7s %12s %11s %11s %11s %7s%s%s\n"
 #define STATS_ROW_COLUMNS 77
 
 /* "87.5%" of 1000 parts; part may exceed whole for a moment */
@@ -50,13 +50,14 @@ static void stats_row(const char *name, const mic_class_count_t *row, mic_output
                       void *arg)
 {
     char pages[MIC_DIAG_TEXT_BYTES], live[MIC_DIAG_TEXT_BYTES], live_bytes[MIC_DIAG_TEXT_BYTES];
-    char page_bytes[MIC_DIAG_TEXT_BYTES], share[MIC_DIAG_TEXT_BYTES], bar[STATS_BAR_COLUMNS + 1];
+    char page_bytes[MIC_DIAG_TEXT_BYTES], peak[MIC_DIAG_TEXT_BYTES], share[MIC_DIAG_TEXT_BYTES],
+        bar[STATS_BAR_COLUMNS + 1];
     stats_bar(row->live_bytes, row->page_bytes, bar);
-    mic_report_to(out, arg, STATS_ROW, name, mic_diag_count(row->pages, pages),
-                  mic_diag_count(row->live, live), mic_diag_bytes(row->live_bytes, live_bytes),
-                  mic_diag_bytes(row->page_bytes, page_bytes),
-                  stats_share(row->live_bytes, row->page_bytes, share), bar[0] != 0 ? "  " : "",
-                  bar);
+    mic_report_to(
+        out, arg, STATS_ROW, name, mic_diag_count(row->pages, pages),
+        mic_diag_count(row->live, live), mic_diag_bytes(row->live_bytes, live_bytes),
+        mic_diag_bytes(row->page_bytes, page_bytes), mic_diag_bytes(row->peak_page_bytes, peak),
+        stats_share(row->live_bytes, row->page_bytes, share), bar[0] != 0 ? "  " : "", bar);
 }
 
 static void stats_rule(mic_output_fun *out, void *arg)
@@ -74,11 +75,11 @@ void mic_diag_print_classes(const mic_heap_counts_t *counts, mic_output_fun *out
         return;
     }
     mic_report_to(out, arg, STATS_ROW, "block size", "pages", "live blocks", "live bytes",
-                  "page bytes", "in use", "", "");
+                  "page bytes", "peak", "in use", "", "");
     stats_rule(out, arg);
     for (unsigned i = 0; i <= MIC_CLASS_COUNT; i++) {
         const mic_class_count_t *const row = &counts->classes[i];
-        if (row->pages == 0) continue;
+        if (row->pages == 0 && row->peak_page_bytes == 0) continue;
         char name[MIC_DIAG_TEXT_BYTES];
         stats_block_name(i, row->block_bytes, name);
         stats_row(name, row, out, arg);
@@ -87,7 +88,8 @@ void mic_diag_print_classes(const mic_heap_counts_t *counts, mic_output_fun *out
     const mic_class_count_t total = {.pages = counts->pages,
                                      .live = counts->live,
                                      .live_bytes = counts->live_bytes,
-                                     .page_bytes = counts->page_bytes};
+                                     .page_bytes = counts->page_bytes,
+                                     .peak_page_bytes = counts->peak_page_bytes};
     stats_row("total", &total, out, arg);
 }
 

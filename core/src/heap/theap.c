@@ -65,6 +65,15 @@ static void theap_dequeue(mic_theap_t *theap, mic_page_t *page)
 
 /* ---- all pages: [lock: record] ---- */
 
+mic_class_pages_t mic_theap_class_pages[MIC_CLASS_COUNT + 1];
+
+static void theap_count_page(const mic_page_t *page)
+{
+    mic_class_pages_t *const c = &mic_theap_class_pages[page->cls];
+    const uint64_t now = mic_fetch_add_relaxed(&c->now, page->slices) + page->slices;
+    if (now > mic_load_relaxed(&c->peak)) mic_store_relaxed(&c->peak, now);
+}
+
 static void theap_link_locked(mic_theap_t *theap, mic_page_t *page)
 {
     page->theap = theap;
@@ -92,6 +101,7 @@ void mic_theap_release_page_locked(mic_page_t *page)
     mic_assert(page->used == 0 || page->kind == MIC_PAGE_SPAN);
     if ((page->flags & MIC_PAGE_QUEUED) != 0) theap_dequeue(theap, page);
     theap_unlink_locked(theap, page);
+    mic_fetch_sub_relaxed(&mic_theap_class_pages[page->cls].now, page->slices);
     mic_run_t run = mic_page_run(page);
     if (page->kind == MIC_PAGE_SPAN)
         run.zero = mic_page_unmove(page, 0) || (page->flags & MIC_PAGE_EMPTIED) != 0;
@@ -107,6 +117,7 @@ static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t ru
     mic_page_init(page, run, cls, (size_t)run.count << MIC_SLICE_SHIFT);
     if (span) page->used = page->capacity = 1;
     mic_record_t *const record = theap->record;
+    theap_count_page(page);
     mic_lock_acquire(&record->lock);
     theap_link_locked(theap, page);
     mic_page_owner_publish(page, &record->inbox, 0); /* RF.17 */
@@ -136,6 +147,13 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
     if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, &run)) return NULL;
     *zero = run.zero;
     return theap_add_page(theap, MIC_CLASS_SPAN, run);
+}
+
+void mic_theap_resize_span(mic_page_t *page, size_t slices)
+{
+    mic_fetch_sub_relaxed(&mic_theap_class_pages[MIC_CLASS_SPAN].now, page->slices);
+    mic_page_resize_span(page, slices);
+    theap_count_page(page);
 }
 
 /* ---- freeing ---- */

@@ -33,6 +33,12 @@ _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread
 /* the constant thread heap of threads that are not ready: every list is empty */
 extern const mic_theap_t mic_theap_empty;
 
+/* slices in pages of each class, and spans; the whole process */
+typedef struct mic_class_pages {
+    mic_atomic(uint64_t) now, peak; /* [atomic: relaxed] */
+} mic_class_pages_t;
+extern mic_class_pages_t mic_theap_class_pages[MIC_CLASS_COUNT + 1];
+
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record);
 
 /* ---- slow path pieces; the caller has authority over the record ---- */
@@ -47,6 +53,8 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
    NULL when there is no such room. */
 mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero);
 
+/* The run of a span was made longer or is being made shorter by its block's user. */
+void mic_theap_resize_span(mic_page_t *page, size_t slices);
 /* A full page is about to get a free block: it loses the tag and joins its queue. */
 void mic_theap_page_unfull(mic_page_t *page);
 /* A local free emptied the page: it is released unless it is all its class has. */
