@@ -6,12 +6,15 @@
  *
  * "loaded" is 1 when PRELOAD was seen in /proc/PID/maps while PROGRAM ran. The launcher is linked
  * statically: it is small, so that the peak of its own memory, which a child inherits in
- * ru_maxrss, does not show; and LD_PRELOAD means nothing to it.
+ * ru_maxrss, does not show; and LD_PRELOAD means nothing to it. When the one who started it dies,
+ * it ends with its whole process group, so that nothing is left behind.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,11 +46,20 @@ static int wait_and_look(pid_t pid, const char *path, int *status, struct rusage
     return loaded;
 }
 
+static void end_all(int signal_number) {
+    (void)signal_number;
+    kill(0, SIGKILL);
+}
+
 static double seconds(struct timeval t) { return (double)t.tv_sec + (double)t.tv_usec / 1e6; }
 
 int main(int argc, char **argv) {
     if (argc < 4) return fputs("usage: launcher REPORT PRELOAD PROGRAM [ARGUMENT...]\n", stderr), 2;
     const char *preload = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
+    if (getpgrp() == getpid()) {
+        signal(SIGUSR1, end_all);
+        prctl(PR_SET_PDEATHSIG, SIGUSR1);
+    }
     pid_t pid = fork();
     if (pid < 0) return perror("launcher: fork"), 2;
     if (pid == 0) {
