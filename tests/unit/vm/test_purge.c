@@ -1,0 +1,220 @@
+/* fake-os */
+/* Giving memory back: when, how much, and what the slices read as afterwards. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_os.h"
+#include "rt/options.h"
+#include "vm/vm_internal.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    mic_purge_run(true);
+    fake_os_reset();
+    mic_option_set(MIC_OPTION_PURGE_DELAY, 10);
+    mic_option_set(MIC_OPTION_PURGE_DECOMMITS, 1);
+    return 0;
+}
+
+/* as the page layer does it: used, so nothing is known about the contents */
+static void give(mic_run_t run)
+{
+    run.zero = false;
+    mic_run_free(run);
+}
+
+static mic_run_t take(unsigned kind, size_t count)
+{
+    mic_run_t r;
+    assert_true(mic_run_alloc(kind, count, 1, &r));
+    memset(mic_run_start(r), 0x5a, (size_t)r.count << MIC_SLICE_SHIFT);
+    return r;
+}
+
+/* the same slices again; are they known to be zero, and are they? */
+static bool again_zero(mic_run_t r, unsigned kind)
+{
+    mic_run_t again;
+    assert_true(mic_run_alloc(kind, r.count, 1, &again));
+    assert_int_equal(again.slice, r.slice);
+    const char *const p = mic_run_start(again);
+    bool zero = true;
+    for (size_t i = 0; i < (size_t)again.count << MIC_SLICE_SHIFT; i += 32) zero = zero && p[i] == 0;
+    if (again.zero) assert_true(zero);
+    const bool known = again.zero;
+    memset(mic_run_start(again), 0x5a, (size_t)again.count << MIC_SLICE_SHIFT);
+    give(again);
+    return known;
+}
+
+static void test_delay(void **state)
+{
+    (void)state;
+    const mic_run_t r = take(0, 1);
+    give(r);
+    mic_purge_run(false);
+    fake_os_advance_clock_ms(9);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    fake_os_advance_clock_ms(1);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    assert_ptr_equal(fake_os_last(FAKE_OS_PURGE)->address, mic_run_start(r));
+    assert_int_equal(fake_os_last(FAKE_OS_PURGE)->bytes, MIC_SLICE_BYTES);
+    fake_os_advance_clock_ms(1000); /* nothing is left to do */
+    mic_purge_run(false);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    assert_true(again_zero(r, 0));
+}
+
+static void test_force(void **state)
+{
+    (void)state;
+    const mic_run_t r = take(1, 8);
+    give(r);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    assert_int_equal(fake_os_last(FAKE_OS_PURGE)->bytes, 8 * MIC_SLICE_BYTES);
+    assert_true(again_zero(r, 1));
+}
+
+static void test_at_once(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_PURGE_DELAY, 0);
+    const mic_run_t r = take(0, 1);
+    give(r);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    assert_true(again_zero(r, 0));
+}
+
+static void test_never(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_PURGE_DELAY, -1);
+    const mic_run_t r = take(0, 1);
+    give(r);
+    fake_os_advance_clock_ms(1000000);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    assert_false(again_zero(r, 0));
+}
+
+/* Neighbours go back with one call, what is in use between them stays. */
+static void test_runs(void **state)
+{
+    (void)state;
+    mic_run_t r[8];
+    for (size_t i = 0; i < 8; i++) r[i] = take(0, 1);
+    for (size_t i = 1; i < 8; i++) assert_int_equal(r[i].slice, r[0].slice + i);
+    for (size_t i = 0; i < 8; i++)
+        if (i != 3) give(r[i]);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 2);
+    assert_int_equal(fake_os_record(FAKE_OS_PURGE, 0)->bytes, 3 * MIC_SLICE_BYTES);
+    assert_int_equal(fake_os_record(FAKE_OS_PURGE, 1)->bytes, 4 * MIC_SLICE_BYTES);
+    assert_int_equal(*mic_run_start(r[3]), 0x5a);
+    give(r[3]);
+}
+
+/* Used again and freed again before it is due: the due time does not slip away. */
+static void test_busy_segment(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        const mic_run_t r = take(0, 1);
+        fake_os_advance_clock_ms(1);
+        give(r);
+        mic_purge_run(false);
+    }
+    assert_true(fake_os_count(FAKE_OS_PURGE) >= 2);
+    assert_true(fake_os_count(FAKE_OS_PURGE) <= 4);
+}
+
+/* Locked memory: not purged, not zero, no retry, no error for anybody. */
+static void test_refused(void **state)
+{
+    (void)state;
+    const mic_run_t r = take(0, 1);
+    give(r);
+    const uint64_t purged = mic_load_relaxed(&mic_vm_counts.purged_bytes);
+    fake_os_fail(FAKE_OS_PURGE, 1, EINVAL, true);
+    mic_purge_run(true);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    assert_int_equal(mic_load_relaxed(&mic_vm_counts.purged_bytes), purged);
+    assert_false(again_zero(r, 0));
+}
+
+static void test_lazy(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_PURGE_DECOMMITS, 0);
+    const mic_run_t r = take(0, 1);
+    give(r);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE_LAZY), 1);
+    assert_false(again_zero(r, 0));
+}
+
+/* Spans over several segments, and a tail that is known to be zero, which needs no call. */
+static void test_spans(void **state)
+{
+    (void)state;
+    mic_run_t r = take(MIC_PAGE_KINDS - 1, 1200);
+    give(r);
+    mic_purge_run(true);
+    size_t bytes = 0;
+    for (size_t i = 0; i < fake_os_count(FAKE_OS_PURGE); i++)
+        bytes += fake_os_record(FAKE_OS_PURGE, i)->bytes;
+    assert_int_equal(bytes, (size_t)1200 << MIC_SLICE_SHIFT);
+    r = take(MIC_PAGE_KINDS - 1, 1200);
+    assert_int_equal(mic_os_purge(mic_run_start(r), (size_t)1200 << MIC_SLICE_SHIFT), 0);
+    r.zero = true;
+    mic_run_free(r);
+    fake_os_forget();
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    assert_true(again_zero(r, MIC_PAGE_KINDS - 1));
+}
+
+/* The delay may change while something waits. */
+static void test_shorter_delay(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_PURGE_DELAY, 1000000);
+    const mic_run_t r = take(0, 1);
+    give(r);
+    mic_option_set(MIC_OPTION_PURGE_DELAY, 5);
+    const mic_run_t s = take(0, 1);
+    give(s);
+    fake_os_advance_clock_ms(6);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_delay, setup),
+        cmocka_unit_test_setup(test_force, setup),
+        cmocka_unit_test_setup(test_at_once, setup),
+        cmocka_unit_test_setup(test_never, setup),
+        cmocka_unit_test_setup(test_runs, setup),
+        cmocka_unit_test_setup(test_busy_segment, setup),
+        cmocka_unit_test_setup(test_refused, setup),
+        cmocka_unit_test_setup(test_lazy, setup),
+        cmocka_unit_test_setup(test_spans, setup),
+        cmocka_unit_test_setup(test_shorter_delay, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
