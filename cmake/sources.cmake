@@ -28,7 +28,8 @@ endforeach()
 
 # --- flags -----------------------------------------------------------------------------------
 
-set(mi_flags -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free)
+set(mi_flags -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+    -fexceptions) # a new handler may throw through operators new, which are C
 
 if(MI_LOCAL_DYNAMIC_TLS)
     list(APPEND mi_flags -ftls-model=local-dynamic)

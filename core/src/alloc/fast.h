@@ -39,7 +39,7 @@ mic_inline void *mic_malloc(size_t bytes)
 
 mic_inline void mic_free(void *p)
 {
-    mic_page_t *page;
+    mic_page_t *page = NULL;
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record)) {
         mic_free_slow(p);

@@ -44,6 +44,11 @@ static void free_local_slow(mic_page_t *page, void *block)
 {
     mic_record_t *const record = mic_tls.record;
     mic_record_enter(record);
+    if (page->kind == MIC_PAGE_SPAN) {
+        mic_free_span(page);
+        mic_record_leave(record);
+        return;
+    }
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
     mic_page_push_local(page, block);
     if (page->used == 0) mic_theap_page_emptied(page);
@@ -56,7 +61,7 @@ void mic_free_span(mic_page_t *page)
         mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
         mic_lock_acquire(&record->lock);
         if (mic_record_of_owner(mic_page_owner(page)) == record) {
-            (void)mic_remote_clear(page);
+            (void)mic_remote_clear(page); /* set unless the owner itself frees */
             mic_theap_release_page_locked(page);
             mic_lock_release(&record->lock);
             return;

@@ -11,19 +11,19 @@
 /* ---- the constant empty thread heap ---- */
 
 #define CLS_STEP(n, b)                                                                             \
-    (MIC_CLASS_LINEAR + ((b)-7) * MIC_CLASS_STEPS +                                                \
-     ((((n)-1) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1)))
+    (MIC_CLASS_LINEAR + ((b)-7u) * MIC_CLASS_STEPS +                                               \
+     ((((n)-1u) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1u)))
 #define CLS(i)                                                                                     \
-    (uint8_t)((i) == 0    ? 0                                                                      \
-              : (i) <= 8  ? (i)-1                                                                  \
-              : (i) <= 16 ? CLS_STEP((i)*16, 7)                                                    \
-              : (i) <= 32 ? CLS_STEP((i)*16, 8)                                                    \
-                          : CLS_STEP((i)*16, 9))
-#define CLS4(i) CLS(i), CLS((i) + 1), CLS((i) + 2), CLS((i) + 3)
-#define CLS16(i) CLS4(i), CLS4((i) + 4), CLS4((i) + 8), CLS4((i) + 12)
+    (uint8_t)((i) == 0u    ? 0u                                                                    \
+              : (i) <= 8u  ? (i)-1u                                                                \
+              : (i) <= 16u ? CLS_STEP((i)*16u, 7u)                                                 \
+              : (i) <= 32u ? CLS_STEP((i)*16u, 8u)                                                 \
+                           : CLS_STEP((i)*16u, 9u))
+#define CLS4(i) CLS(i), CLS((i) + 1u), CLS((i) + 2u), CLS((i) + 3u)
+#define CLS16(i) CLS4(i), CLS4((i) + 4u), CLS4((i) + 8u), CLS4((i) + 12u)
 
 const mic_theap_t mic_theap_empty = {
-    .class_of = {CLS16(0), CLS16(16), CLS16(32), CLS16(48), CLS(64)},
+    .class_of = {CLS16(0u), CLS16(16u), CLS16(32u), CLS16(48u), CLS(64u)},
 };
 _Static_assert(MIC_TABLE_ENTRIES == 65, "the table above");
 
@@ -120,7 +120,7 @@ static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t ru
     theap_count_page(page);
     mic_lock_acquire(&record->lock);
     theap_link_locked(theap, page);
-    mic_page_owner_publish(page, &record->inbox, 0); /* RF.17 */
+    mic_page_owner_publish(page, &record->inbox, span ? MIC_OWNER_SPAN : 0); /* RF.17 */
     mic_lock_release(&record->lock);
     if (span)
         page->flags &= (uint8_t)~MIC_PAGE_POLL; /* whoever frees it releases it */
@@ -177,7 +177,7 @@ static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 void mic_theap_page_emptied(mic_page_t *page)
 {
     mic_theap_t *const theap = page->theap;
-    if (page->kind != MIC_PAGE_SPAN && !theap_is_spare(theap, page)) return;
+    if (!theap_is_spare(theap, page)) return;
     mic_record_t *const record = theap->record;
     mic_lock_acquire(&record->lock);
     mic_theap_release_page_locked(page);

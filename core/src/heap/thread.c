@@ -22,7 +22,8 @@ mic_lock_t mic_late_lock = MIC_LOCK_INIT(MIC_RANK_LATE);
 static mic_lock_t record_list_lock = MIC_LOCK_INIT(MIC_RANK_HEAPS);
 static mic_atomic(uintptr_t) record_first; /* [lock: record list; read by anyone] */
 
-#define THREAD_LAST_PASS 4 /* PTHREAD_DESTRUCTOR_ITERATIONS */
+/* PTHREAD_DESTRUCTOR_ITERATIONS; the race detector ends a thread in the last pass itself */
+#define THREAD_LAST_PASS (MIC_TSAN ? 3 : 4)
 
 enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY, PROCESS_FAILED };
 static mic_atomic(uint32_t) process_state;

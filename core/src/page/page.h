@@ -39,13 +39,14 @@ typedef enum mic_page_kind {
     MIC_PAGE_SPAN       /* any number of slices, exactly one block */
 } mic_page_kind_t;
 
-/* ---- owner word ----   |63 .... 6|5..3|2|1|0|
-                          | record  | 0  |S|I|F|   0 = free page or inner slice
+/* ---- owner word ----   |63 ... 6|.|3|2|1|0|
+                          | record |0|P|S|I|F|   0 = free page or inner slice
    A tag makes the owner compare of free fail on purpose. */
 #define MIC_OWNER_FULL                                                                             \
     ((uintptr_t)1) /* no free block: in no queue; its first free brings it back */
 #define MIC_OWNER_INNER ((uintptr_t)2)   /* handed out a pointer that is not the start of a block */
 #define MIC_OWNER_SAMPLED ((uintptr_t)4) /* reserved for sampled blocks */
+#define MIC_OWNER_SPAN ((uintptr_t)8)    /* whoever frees the block releases the page */
 #define MIC_OWNER_TAGS ((uintptr_t)63)
 
 /* [owner] bits of mic_page.flags */
