@@ -90,6 +90,44 @@ static void poll_setup(void)
 }
 static void poll_owner(void) { mic_record_drain(A); }
 
+/* the token of a page that nobody owns lies in A's inbox while B claims the page */
+static void late_token_setup(void)
+{
+    world_reset();
+    world_late_token(0, A);
+}
+static void late_token_owner(void) { mic_record_drain(A); }
+static void claimer(void)
+{
+    const int p = world_claim(B);
+    if (p < 0) return;
+    world_send(0, (world_block){p, 0});
+    mic_record_drain(B);
+}
+static void receiver(void)
+{
+    world_block b;
+    if (world_receive(0, &b)) world_free(NULL, b.page, b.at);
+}
+
+/* the freer that comes late finds that nobody owns the page, while B claims it */
+static void give_up_setup(void)
+{
+    world_reset();
+    world_free_page(0);
+}
+static void give_up_freer(void) { world_notify(0); }
+
+/* ---- two bits of one word ---- */
+
+static void same_word_setup(void)
+{
+    world_reset();
+    world_give(2, A);
+}
+static void same_word_freer_1(void) { world_free(NULL, 2, 0); }
+static void same_word_freer_2(void) { world_free(NULL, 2, 1); }
+
 /* ---- thread exit against pushes ---- */
 
 static void exit_setup(void)
@@ -228,6 +266,9 @@ static const model_scenario scenarios[] = {
     {"two_freers", two_setup, {two_owner, two_freer_1, two_freer_2}, world_check},
     {"reuse", reuse_setup, {two_owner, reuse_claimer, reuse_freer}, world_check},
     {"poll", poll_setup, {poll_owner, reuse_claimer, reuse_freer}, world_check},
+    {"late_token", late_token_setup, {late_token_owner, claimer, receiver}, world_check},
+    {"give_up", give_up_setup, {give_up_freer, claimer, receiver}, world_check},
+    {"same_word", same_word_setup, {two_owner, same_word_freer_1, same_word_freer_2}, world_check},
     {"exit", exit_setup, {exit_owner, exit_freer_1, exit_freer_2}, world_check},
     {"adopt", adopt_setup, {adopter, adopt_freer_1, adopt_freer_2}, world_check},
     {"adopt_exit", adopt_setup, {adopter_leaves, adopt_freer_1, adopt_freer_2}, world_check},

@@ -10,7 +10,8 @@
 
 #define GHOST __attribute__((no_sanitize("thread"), noinline))
 #define CLS 15u /* 512-byte blocks: 128 of them, two words of bits */
-#define FIRST_INDEX 63u
+/* the last page has its two blocks in one word */
+#define FIRST_INDEX(p) ((p) == PAGES - 1 ? 10u : 63u)
 #define BOXES 4
 
 mic_page_t world_pages[PAGES] mic_aligned(128);
@@ -56,6 +57,7 @@ typedef enum { BLOCK_FREE, BLOCK_LIVE, BLOCK_FREEING } block_state;
 static struct {
     block_state state[PAGES][BLOCKS];
     bool blocked[RECORDS + 1];
+    bool orphan[RECORDS + 1];
 } ghost;
 
 /* RECORDS is the late record. */
@@ -80,7 +82,7 @@ GHOST static void ghost_set(int page, int at, block_state from, block_state to)
 
 GHOST static uint64_t ghost_word(int page, int at)
 {
-    const unsigned index = FIRST_INDEX + (unsigned)at;
+    const unsigned index = FIRST_INDEX(page) + (unsigned)at;
     const uint64_t *const w = (const uint64_t *)(const void *)bits +
                               (size_t)page * (MIC_REMOTE_BITMAP_BYTES / 8) + index / 64;
     return *w >> (index % 64) & 1;
@@ -89,7 +91,7 @@ GHOST static uint64_t ghost_word(int page, int at)
 GHOST static mic_block_t *block_of(int page, int at)
 {
     return (mic_block_t *)(void *)(memory + ((size_t)page << MIC_SLICE_SHIFT) +
-                                   (FIRST_INDEX + (unsigned)at) * 512u);
+                                   (FIRST_INDEX(page) + (unsigned)at) * 512u);
 }
 
 GHOST static world_block block_find(const mic_block_t *block)
@@ -97,9 +99,9 @@ GHOST static world_block block_find(const mic_block_t *block)
     const size_t offset = (size_t)((const char *)block - memory);
     const int page = (int)(offset >> MIC_SLICE_SHIFT);
     const size_t index = (offset & (MIC_SLICE_BYTES - 1)) / 512;
-    model_check(offset < sizeof memory && index - FIRST_INDEX < BLOCKS && offset % 512 == 0,
+    model_check(offset < sizeof memory && index - FIRST_INDEX(page) < BLOCKS && offset % 512 == 0,
                 "a list of blocks leads astray");
-    return (world_block){page, (int)(index - FIRST_INDEX)};
+    return (world_block){page, (int)(index - FIRST_INDEX(page))};
 }
 
 /* The local list holds each free block once and no other. Whoever calls owns the page. */
@@ -141,6 +143,11 @@ GHOST static void ghost_released(const mic_page_t *page)
     }
 }
 
+GHOST static void ghost_orphan(const mic_record_t *record, bool is)
+{
+    ghost.orphan[record_number(record)] = is;
+}
+
 GHOST static void ghost_all_free(int page)
 {
     for (int i = 0; i < BLOCKS; i++) ghost.state[page][i] = BLOCK_FREE;
@@ -164,16 +171,24 @@ static void release_locked(mic_page_t *page)
     mic_lock_release(&arena_lock);
 }
 
-void mic_theap_collect_page_locked(mic_page_t *page)
+bool mic_theap_collect_page_locked(mic_page_t *page)
 {
     ghost_authority(page);
     mic_remote_collect(page);
     ghost_collected(page);
-    if (page->used != 0) {
-        if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0 && page->local != NULL)
-            mic_page_owner_tag(page, 0, MIC_OWNER_FULL);
-        return;
+    if (page->used == 0) {
+        release_locked(page);
+        return false;
     }
+    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0 && page->local != NULL)
+        mic_page_owner_tag(page, 0, MIC_OWNER_FULL);
+    return true;
+}
+
+/* The blocks were freed one way or another. */
+static void release_all_locked(mic_page_t *page)
+{
+    ghost_all_free((int)(page - world_pages));
     release_locked(page);
 }
 
@@ -192,7 +207,7 @@ static void page_make(int p, mic_record_t *record)
     mic_page_t *const page = &world_pages[p];
     const mic_run_t run = {.slice = (uint32_t)p, .count = 1, .arena = 0, .zero = false};
     mic_page_init(page, run, CLS, 0);
-    page->carve_first = FIRST_INDEX;
+    page->carve_first = FIRST_INDEX(p);
     mic_block_t *last;
     mic_page_extend(page, BLOCKS * 512, &last);
     mic_lock_acquire(&record->lock);
@@ -254,12 +269,25 @@ void world_give(int page, mic_record_t *record) { page_make(page, record); }
 
 void world_orphan(mic_record_t *record)
 {
+    ghost_orphan(record, true);
     model_check(mic_pool_put(record), "set-up: inbox is not empty");
 }
 
 void world_blocks(mic_record_t *record) { ghost.blocked[record_number(record)] = true; }
 
-void world_free_page(int page) { page_is_free[page] = true; }
+void world_late_token(int page, mic_record_t *record)
+{
+    page_make(page, record);
+    mic_record_notify(&world_pages[page]);
+    mic_lock_acquire(&record->lock);
+    release_all_locked(&world_pages[page]);
+    mic_lock_release(&record->lock);
+}
+
+void world_free_page(int page)
+{
+    page_is_free[page] = true;
+}
 
 /* ---- what threads do ---- */
 
@@ -280,11 +308,13 @@ void world_free(mic_record_t *mine, int p, int at)
         }
         return;
     }
-    model_check(mic_remote_set(page, FIRST_INDEX + (unsigned)at), "double free of %d in page %d",
+    model_check(mic_remote_set(page, FIRST_INDEX(p) + (unsigned)at), "double free of %d in page %d",
                 at, p);
     mic_record_notify(page);
     model_note("free of block %d of page %d is done", at, p);
 }
+
+void world_notify(int page) { mic_record_notify(&world_pages[page]); }
 
 bool world_take(mic_record_t *mine, world_block *out)
 {
@@ -330,6 +360,7 @@ void world_poll(mic_record_t *mine)
 void world_exit(mic_record_t *mine)
 {
     model_note("thread exit");
+    ghost_orphan(mine, true);
     mic_record_put_back(mine);
 }
 
@@ -339,6 +370,7 @@ mic_record_t *world_adopt(void)
     if (record == NULL) return NULL;
     mic_record_adopt(record);
     record->state = MIC_RECORD_LIVE;
+    ghost_orphan(record, false);
     model_note("adopted inbox%d", record_number(record));
     return record;
 }
@@ -370,8 +402,7 @@ void world_destroy(mic_record_t *record)
     while (record->theap.pages != NULL) {
         mic_page_t *const page = record->theap.pages;
         mic_remote_collect(page);
-        ghost_all_free((int)(page - world_pages));
-        release_locked(page);
+        release_all_locked(page);
     }
     mic_lock_release(&record->lock);
 }
@@ -417,11 +448,14 @@ GHOST static void check_quiescent(void)
             model_check(linked_at[p] < 0, "page %d is linked twice", p);
             linked_at[p] = r;
         }
-        if (record->in_pool || r == RECORDS) {
-            uintptr_t word;
-            memcpy(&word, (const void *)&record->inbox.word, sizeof word);
+        uintptr_t word;
+        memcpy(&word, (const void *)&record->inbox.word, sizeof word);
+        const bool tagged = (word & MIC_INBOX_ORPHAN) != 0;
+        model_check(record->in_pool == ghost.orphan[r], "record %d: orphan %d, in the pool %d", r,
+                    ghost.orphan[r], record->in_pool);
+        model_check(tagged == (ghost.orphan[r] || r == RECORDS), "record %d: tag %d", r, tagged);
+        if (tagged)
             model_check(word == MIC_INBOX_ORPHAN, "something sleeps in the inbox of orphan %d", r);
-        }
     }
     for (int p = 0; p < PAGES; p++) {
         const mic_page_t *const page = &world_pages[p];

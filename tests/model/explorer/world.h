@@ -33,7 +33,14 @@ void world_blocks(mic_record_t *record);
 /* The page is in nobody's hands. */
 void world_free_page(int page);
 
+/* The record owned the page and released it, but the page is still in its inbox: its last freer
+   took the token after the bits had been collected. */
+void world_late_token(int page, mic_record_t *record);
+
 /* ---- what threads do ---- */
+
+/* The second half of a free whose bit was collected before it came to this. */
+void world_notify(int page);
 
 /* Frees a block as a thread whose record is `mine` (NULL: none) would. */
 void world_free(mic_record_t *mine, int page, int at);

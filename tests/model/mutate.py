@@ -1,0 +1,204 @@
+"""What must not be changed in the remote-free protocol: each entry is one small edit of a shipping
+file after which the explorer must find a failing run.
+
+The text to replace must occur exactly once; anything else is an error, so that an edit of the core
+cannot silently turn a mutation into nothing.
+
+test_model.py runs them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+REMOTE = "page/remote.c"
+DRAIN = "heap/drain.c"
+POOL = "heap/pool.c"
+PAGE = "page/page.c"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    row: str  # of docs/protocols/remote_free.md
+    file: str
+    old: str
+    new: str
+
+
+class PatternError(Exception):
+    pass
+
+
+def mutated(mutation, source=ROOT / "core" / "src"):
+    text = (source / mutation.file).read_text()
+    found = text.count(mutation.old)
+    if found != 1:
+        raise PatternError(
+            f"mutation {mutation.name}: its text occurs {found} times in {mutation.file}, not once;"
+            f" adapt tests/model/mutate.py to the edit:\n{mutation.old}"
+        )
+    return text.replace(mutation.old, mutation.new)
+
+
+_LOAD_PENDING = "if (mic_load_seqcst(&page->pending) != 0) return NULL;"
+_TAKE_TOKEN = "if (mic_exchange_seqcst(&page->pending, 1) != 0) return NULL;"
+_READ_OWNER = "const uintptr_t owner = mic_load_seqcst(&page->owner);"
+_GIVE_UP = """(void)mic_exchange_seqcst(&page->pending, 0);
+        if (mic_load_seqcst(&page->owner) == 0) return NULL;"""
+_PUSH = "mic_cas_release(&inbox->word, &head, (uintptr_t)page | (head & MIC_INBOX_ORPHAN))"
+_UNTOKEN = """*list = (mic_page_t *)mic_load_relaxed(&page->link);
+    (void)mic_exchange_seqcst(&page->pending, 0);
+    return mic_load_seqcst(&page->owner);"""
+_LOOK = "if (mic_load_seqcst(&words[i]) == 0) continue;"
+_PUBLISH = """mic_store_seqcst(&page->owner, (uintptr_t)inbox | tags);
+    if (mic_load_seqcst(&page->pending) != 0) page->flags |= MIC_PAGE_POLL;"""
+_LIST_STEP = """const uintptr_t owner = mic_remote_untoken(&list);
+        if (mic_record_of_owner(owner) == record)
+            (void)mic_theap_collect_page_locked(page); /* RF.10, 12 */
+        else if (owner != 0)
+            drain_notify(page, work); /* RF.11 */"""
+_DRAIN_OWN = """mic_lock_acquire(&record->lock);
+    drain_list_locked(record, mic_inbox_take(&record->inbox), &work); /* RF.8 */
+    mic_lock_release(&record->lock);"""
+_POOL_PUT = """mic_lock_acquire(&pool_lock);
+    /* RF.15: tag and insertion in one lock hold */
+    const bool ok = mic_inbox_try_orphan(&record->inbox);"""
+
+# Order of steps, missing steps.
+STEPS = [
+    Mutation("words_before_clear", "RF.9", DRAIN, _LIST_STEP,
+             """if (mic_record_of_owner(mic_page_owner(list)) == record) mic_remote_collect(list);
+        const uintptr_t owner = mic_remote_untoken(&list);
+        if (mic_record_of_owner(owner) != record && owner != 0) drain_notify(page, work);"""),
+    Mutation("link_after_clear", "RF.9", REMOTE, _UNTOKEN,
+             """(void)mic_exchange_seqcst(&page->pending, 0);
+    *list = (mic_page_t *)mic_load_relaxed(&page->link);
+    return mic_load_seqcst(&page->owner);"""),
+    Mutation("owner_before_clear", "RF.9", REMOTE, _UNTOKEN,
+             """*list = (mic_page_t *)mic_load_relaxed(&page->link);
+    const uintptr_t owner = mic_load_seqcst(&page->owner);
+    (void)mic_exchange_seqcst(&page->pending, 0);
+    return owner;"""),
+    Mutation("no_clear", "RF.9", REMOTE, _UNTOKEN,
+             """*list = (mic_page_t *)mic_load_relaxed(&page->link);
+    return mic_load_seqcst(&page->owner);"""),
+    Mutation("early_owner_read", "RF.4", REMOTE, _TAKE_TOKEN + """
+        /* RF.4 seq_cst: now and not earlier, the page may have changed hands since RF.1; touch
+           nothing else of it */
+        """ + _READ_OWNER,
+             _READ_OWNER + "\n        " + _TAKE_TOKEN),
+    Mutation("give_up_without_second_look", "RF.5", REMOTE, _GIVE_UP,
+             """(void)mic_exchange_seqcst(&page->pending, 0);
+        return NULL;"""),
+    Mutation("give_up_and_keep_token", "RF.5", REMOTE, _GIVE_UP, "return NULL;"),
+    Mutation("push_drops_tag", "RF.6", REMOTE, _PUSH,
+             "mic_cas_release(&inbox->word, &head, (uintptr_t)page)"),
+    Mutation("push_forgets_list", "RF.6", REMOTE,
+             "mic_store_relaxed(&page->link, head & ~MIC_INBOX_ORPHAN);",
+             "mic_store_relaxed(&page->link, 0);"),
+    Mutation("no_reap", "RF.7", DRAIN,
+             "mic_record_t *const record = (mic_record_t *)mic_remote_notify(page);",
+             "mic_record_t *const record = (mic_remote_notify(page), NULL);"),
+    Mutation("no_reap_of_late", "RF.7", DRAIN, "work->late = true;\n    } else",
+             "work->late = false;\n    } else"),
+    Mutation("reap_without_authority", "RF.13", DRAIN, "} else if (mic_pool_take(record)) {",
+             "} else if (mic_pool_take(record) || true) {"),
+    Mutation("late_untagged", "RF.8", DRAIN, "mic_inbox_take(&mic_record_late.inbox)",
+             "mic_inbox_take_untag(&mic_record_late.inbox)"),
+    Mutation("late_without_authority", "RF.8", DRAIN,
+             "            mic_lock_acquire(&mic_late_lock);\n", ""),
+    Mutation("no_forwarding", "RF.11", DRAIN, "drain_notify(page, work); /* RF.11 */", "(void)work;"),
+    Mutation("collects_foreign_page", "RF.11", DRAIN, "if (mic_record_of_owner(owner) == record)",
+             "if (owner != 0)"),
+    Mutation("tag_before_lock", "RF.15", POOL, _POOL_PUT,
+             """const bool ok = mic_inbox_try_orphan(&record->inbox);
+    mic_lock_acquire(&pool_lock);"""),
+    Mutation("drain_then_tag", "RF.15", REMOTE,
+             "return mic_cas_acqrel(&inbox->word, &empty, MIC_INBOX_ORPHAN);",
+             "(void)empty;\n    mic_fetch_or_seqcst(&inbox->word, MIC_INBOX_ORPHAN);\n    return true;"),
+    Mutation("put_back_once", "RF.15", DRAIN, "} while (!mic_pool_put(record)); /* RF.15 */",
+             "} while (mic_pool_put(record), false);"),
+    Mutation("adopt_keeps_tag", "RF.14", DRAIN,
+             "drain_list_locked(record, mic_inbox_take_untag(&record->inbox), &work);",
+             "drain_list_locked(record, mic_inbox_take(&record->inbox), &work);"),
+    Mutation("no_poll_mark", "RF.17", REMOTE, _PUBLISH,
+             "mic_store_seqcst(&page->owner, (uintptr_t)inbox | tags);"),
+    Mutation("init_clears_pending", "RF.18", PAGE, "    page->theap = NULL;\n",
+             "    page->theap = NULL;\n    mic_store_relaxed(&page->pending, 0);\n"),
+    Mutation("init_clears_link", "RF.18", PAGE, "    page->theap = NULL;\n",
+             "    page->theap = NULL;\n    mic_store_relaxed(&page->link, 0);\n"),
+    Mutation("drain_without_lock", "RF.19", DRAIN, _DRAIN_OWN,
+             "drain_list_locked(record, mic_inbox_take(&record->inbox), &work); /* RF.8 */"),
+    Mutation("collect_leaves_a_word", "RF.10", REMOTE, "for (size_t i = 0; i < count; i++) {\n"
+             "        /* RF.10", "for (size_t i = 1; i < count; i++) {\n        /* RF.10"),
+]
+
+# Memory orders: each entry weakens one access.
+ORDERS = [
+    Mutation("set_relaxed", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[index >> 6], bit)",
+             "mic_fetch_or_relaxed(&words[index >> 6], bit)"),
+    Mutation("set_release", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[index >> 6], bit)",
+             "mic_fetch_or_release(&words[index >> 6], bit)"),
+    Mutation("look_at_pending_acquire", "RF.2", REMOTE, _LOAD_PENDING,
+             "if (mic_load_acquire(&page->pending) != 0) return NULL;"),
+    Mutation("take_token_release", "RF.3", REMOTE, _TAKE_TOKEN,
+             "if (mic_exchange_release(&page->pending, 1) != 0) return NULL;"),
+    Mutation("take_token_acq_rel", "RF.3", REMOTE, _TAKE_TOKEN,
+             "if (mic_exchange_acqrel(&page->pending, 1) != 0) return NULL;"),
+    Mutation("read_owner_acquire", "RF.4", REMOTE, _READ_OWNER,
+             "const uintptr_t owner = mic_load_acquire(&page->owner);"),
+    Mutation("give_up_release", "RF.5", REMOTE, _GIVE_UP,
+             """(void)mic_exchange_release(&page->pending, 0);
+        if (mic_load_acquire(&page->owner) == 0) return NULL;"""),
+    Mutation("second_look_acquire", "RF.5", REMOTE, _GIVE_UP,
+             """(void)mic_exchange_seqcst(&page->pending, 0);
+        if (mic_load_acquire(&page->owner) == 0) return NULL;"""),
+    Mutation("push_relaxed", "RF.6", REMOTE, _PUSH, _PUSH.replace("release", "relaxed")),
+    Mutation("take_inbox_relaxed", "RF.8", REMOTE,
+             "mic_fetch_and_acquire(&inbox->word, MIC_INBOX_ORPHAN)",
+             "mic_fetch_and_relaxed(&inbox->word, MIC_INBOX_ORPHAN)"),
+    Mutation("take_untag_relaxed", "RF.13", REMOTE, "mic_exchange_acquire(&inbox->word, 0)",
+             "mic_exchange_relaxed(&inbox->word, 0)"),
+    Mutation("clear_by_store", "RF.9", REMOTE, _UNTOKEN,
+             _UNTOKEN.replace("(void)mic_exchange_seqcst", "mic_store_release")),
+    Mutation("clear_acq_rel", "RF.9", REMOTE, _UNTOKEN,
+             _UNTOKEN.replace("mic_exchange_seqcst", "mic_exchange_acqrel")),
+    Mutation("clear_relaxed", "RF.9", REMOTE, _UNTOKEN,
+             _UNTOKEN.replace("mic_exchange_seqcst", "mic_exchange_relaxed")),
+    Mutation("drain_reads_owner_acquire", "RF.9", REMOTE, _UNTOKEN,
+             _UNTOKEN.replace("mic_load_seqcst(&page->owner)", "mic_load_acquire(&page->owner)")),
+    Mutation("look_at_word_relaxed", "RF.10", REMOTE, _LOOK,
+             "if (mic_load_relaxed(&words[i]) == 0) continue;"),
+    Mutation("look_at_word_acquire", "RF.10", REMOTE, _LOOK,
+             "if (mic_load_acquire(&words[i]) == 0) continue;"),
+    Mutation("exchange_word_unseen", "RF.10", REMOTE, "        " + _LOOK + "\n", ""),
+    Mutation("take_word_relaxed", "RF.10", REMOTE, "uint64_t bits = mic_exchange_acquire(&words[i], 0);",
+             "uint64_t bits = mic_exchange_relaxed(&words[i], 0);"),
+    Mutation("publish_release", "RF.17", REMOTE, _PUBLISH,
+             _PUBLISH.replace("mic_store_seqcst", "mic_store_release")),
+    Mutation("publish_looks_acquire", "RF.17", REMOTE, _PUBLISH,
+             _PUBLISH.replace("mic_load_seqcst", "mic_load_acquire")),
+]
+
+# Edits after which no failing run is known: the code is stronger here than the explorer can justify.
+# Kept so that a change of mind is noticed.
+EQUIVALENT = [
+    # the old owner read by the token's holder is cleared before the slices change hands, so the
+    # mark is set all the same; a stolen page's token is forwarded when the orphan is put back
+    Mutation("poll_mark_before_owner", "RF.17", REMOTE, _PUBLISH,
+             """if (mic_load_seqcst(&page->pending) != 0) page->flags |= MIC_PAGE_POLL;
+    mic_store_seqcst(&page->owner, (uintptr_t)inbox | tags);"""),
+    # the arena's lock orders it before the next owner; a stale owner only misroutes a token
+    Mutation("owner_clear_relaxed", "RF.12", REMOTE, "mic_store_seqcst(&page->owner, 0);",
+             "mic_store_relaxed(&page->owner, 0);"),
+    # a seq_cst store orders the look at the words as the exchange does (x86-64: the same code)
+    Mutation("clear_by_sc_store", "RF.9", REMOTE, _UNTOKEN,
+             _UNTOKEN.replace("(void)mic_exchange_seqcst", "mic_store_seqcst")),
+    # the record was initialised long before; the explorer makes none while threads run
+    Mutation("tag_relaxed", "owner tag", REMOTE, "mic_store_release(&page->owner, (owner & ~clear) | set)",
+             "mic_store_relaxed(&page->owner, (owner & ~clear) | set)"),
+    # who sees the tag takes the pool lock, which orders the rest
+    Mutation("orphan_relaxed", "RF.15", REMOTE, "mic_cas_acqrel(&inbox->word, &empty, MIC_INBOX_ORPHAN)",
+             "mic_cas_relaxed(&inbox->word, &empty, MIC_INBOX_ORPHAN)"),
+]
