@@ -398,3 +398,6 @@ int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
 {
     return pthread_atfork(prepare, parent, child);
 }
+
+bool fake_os_strict_overcommit;
+bool mic_os_strict_overcommit(void) { return fake_os_strict_overcommit; }

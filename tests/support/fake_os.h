@@ -55,6 +55,8 @@ static inline const fake_os_record_t *fake_os_last(fake_os_kind_t kind)
 void fake_os_forget(void);
 /* bytes that are committed now, over all reservations; and reserved */
 size_t fake_os_committed_bytes(void);
+/* what mic_os_strict_overcommit answers */
+extern bool fake_os_strict_overcommit;
 size_t fake_os_reserved_bytes(void);
 
 /* ---- failures ---- */

@@ -67,9 +67,9 @@ static void process_hook(void)
 
 void mic_process_constructed(void)
 {
-    if (!mic_process_start()) return;
+    /* the rest waits for the first malloc: many a process never gets there */
+    if (mic_load_acquire(&process_state) == PROCESS_NEW) mic_os_init();
     if (!mic_options_ready()) mic_options_init();
-    (void)mic_thread_attach();
 }
 
 static mic_record_t *record_new(void)

@@ -19,7 +19,7 @@ mic_inline bool mic_thread_is_ready(void)
 /* Initialises the process on first use; false when there is no memory at all. Any thread, any time,
    also before constructors and before environ is set. */
 bool mic_process_start(void);
-/* The library's constructor: what may have come too early for the first malloc. */
+/* The library's constructor: the environment can be read now. */
 void mic_process_constructed(void);
 
 /* Gives the calling thread a record. False: out of memory, or the thread has ended (late). */

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -66,10 +67,20 @@ void mic_os_init(void)
     struct rlimit limit;
     if (syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         mic_os_info.address_limit = limit.rlim_cur;
-    char text[8];
-    mic_os_info.strict_overcommit =
-        os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text) > 0 && text[0] == '2';
     errno = saved;
+}
+
+bool mic_os_strict_overcommit(void)
+{
+    static mic_atomic(uint32_t) known; /* 1 + the answer */
+    uint32_t value = mic_load_relaxed(&known);
+    if (value == 0) {
+        char text[8];
+        const bool strict = os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text) > 0;
+        value = strict && text[0] == '2' ? 2 : 1;
+        mic_store_relaxed(&known, value);
+    }
+    return value == 2;
 }
 
 int mic_os_reserve(size_t bytes, size_t alignment, void **address)
@@ -240,10 +251,23 @@ void mic_os_process_info(mic_os_process_t *info)
     errno = saved;
 }
 
+/* The library asks for some fifty names of one prefix at start, which most processes have not. */
+static bool os_environment_has_ours(void)
+{
+    static const char prefix[] = "MIMALLOC_";
+    static char **looked_at;
+    static bool found;
+    if (environ == looked_at) return found;
+    found = false;
+    for (char **e = environ; *e != NULL && !found; e++) found = strncasecmp(*e, prefix, 9) == 0;
+    looked_at = environ;
+    return found;
+}
+
 const char *mic_os_getenv(const char *name, bool *ready)
 {
     *ready = environ != NULL; /* an IFUNC resolver may allocate before libc has set it */
-    if (environ == NULL) return NULL;
+    if (environ == NULL || !os_environment_has_ours()) return NULL;
     const size_t n = strlen(name);
     for (char **e = environ; *e != NULL; e++) {
         size_t i = 0;

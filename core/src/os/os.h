@@ -11,10 +11,9 @@
 #include "base/compiler.h"
 
 typedef struct mic_os_info {
-    size_t page_bytes;      /* OS page */
-    size_t address_limit;   /* RLIMIT_AS in bytes, SIZE_MAX when there is none */
-    bool secure_execution;  /* AT_SECURE: the environment is not to be trusted */
-    bool strict_overcommit; /* vm.overcommit_memory=2: only a fresh mapping returns the charge */
+    size_t page_bytes;     /* OS page */
+    size_t address_limit;  /* RLIMIT_AS in bytes, SIZE_MAX when there is none */
+    bool secure_execution; /* AT_SECURE: the environment is not to be trusted */
 } mic_os_info_t;
 
 /* Filled by mic_os_init, constant afterwards. */
@@ -42,6 +41,9 @@ int mic_os_move(void *from, void *to, size_t bytes);
 size_t mic_os_move_limit(void);
 /* A fresh committed zero range in place of a moved one: its mapping merges with its neighbours. */
 int mic_os_refresh(void *address, size_t bytes);
+/* vm.overcommit_memory=2: purging does not return the charge of committed memory, only decommitting
+   does. Read when first asked for. */
+bool mic_os_strict_overcommit(void);
 /* Transparent huge pages for a whole range: allowed or not. */
 int mic_os_advise_huge(void *address, size_t bytes, bool allow);
 
@@ -63,7 +65,7 @@ typedef struct mic_os_process {
     size_t page_faults;
 } mic_os_process_t;
 void mic_os_process_info(mic_os_process_t *info);
-/* value of an environment variable or NULL; *ready is false while the environment is not set yet */
+/* value of an environment variable MIMALLOC_* or NULL; *ready is false while the environment is not set yet */
 const char *mic_os_getenv(const char *name, bool *ready);
 void mic_os_write_stderr(const char *text, size_t length);
 mic_noreturn void mic_os_abort(void);

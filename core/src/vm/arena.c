@@ -15,9 +15,9 @@ mic_lock_t mic_arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
 
 #define REGION_MAX ((size_t)1 << 40)
 #define REGION_SLOW_MAX ((size_t)4 * MIC_GIB)
-/* a reservation that takes longer than this is emulated by walking it (qemu-user) */
-#define REGION_PROBE_BYTES (MIC_GIB)
-#define REGION_PROBE_LIMIT_NS 500000u
+/* the first reservation, a gigabyte for records, took longer than this: the system walks what it
+   reserves (qemu-user) */
+#define RESERVE_SLOW_NS 500000u
 /* Arrays at the same offset of an OS page as the blocks they describe made the same code 2.3 times
    slower (4 KiB store-to-load aliasing). */
 #define DESCRIPTOR_SHIFT_BYTES ((size_t)1920)
@@ -41,7 +41,7 @@ static bool arena_reserve_locked(size_t slices)
                              arena_meta_bytes(sizeof(mic_segment_t), segments, 0)};
     void *meta = NULL, *base = NULL;
     const size_t meta_bytes = sizes[0] + sizes[1] + sizes[2];
-    if (mic_os_reserve(meta_bytes, MIC_SLICE_BYTES, &meta) != 0) return false;
+    if (mic_os_reserve(meta_bytes, 0, &meta) != 0) return false;
     if (mic_os_reserve(bytes, alignment, &base) != 0) {
         mic_os_unreserve(meta, meta_bytes);
         return false;
@@ -84,14 +84,10 @@ bool mic_arena_init(void)
         bytes = mic_min(bytes, mic_align_down(mic_os_info.address_limit / 4, MIC_SEGMENT_BYTES));
     const size_t wanted = (size_t)mic_option(MIC_OPTION_REGION_SIZE) * MIC_KIB;
     if (wanted != 0) bytes = mic_min(bytes, mic_align_up(wanted, MIC_SEGMENT_BYTES));
-    if (bytes > REGION_SLOW_MAX && wanted == 0) {
-        const uint64_t before = mic_os_thread_cpu_ns();
-        void *probe;
-        if (mic_os_reserve(REGION_PROBE_BYTES, 0, &probe) == 0) {
-            if (mic_os_thread_cpu_ns() - before > REGION_PROBE_LIMIT_NS) bytes = REGION_SLOW_MAX;
-            mic_os_unreserve(probe, REGION_PROBE_BYTES);
-        }
-    }
+    const uint64_t before = mic_os_thread_cpu_ns();
+    if (!mic_meta_init()) return false;
+    if (bytes > REGION_SLOW_MAX && wanted == 0 && mic_os_thread_cpu_ns() - before > RESERVE_SLOW_NS)
+        bytes = REGION_SLOW_MAX;
     bytes = mic_max(bytes, MIC_SEGMENT_BYTES);
     mic_lock_acquire(&mic_arena_lock);
     const bool ok = arena_ladder_locked(bytes >> MIC_SLICE_SHIFT, 16);

@@ -21,13 +21,21 @@ static bool meta_reserve_locked(size_t bytes)
     for (size = mic_max(size, least);; size /= 2) {
         size = mic_align_up(mic_max(size, least), META_COMMIT_STEP);
         void *p;
-        if (mic_os_reserve(size, META_COMMIT_STEP, &p) == 0) {
+        if (mic_os_reserve(size, 0, &p) == 0) {
             meta_next = meta_committed = p;
             meta_end = meta_next + size;
             return true;
         }
         if (size == least) return false;
     }
+}
+
+bool mic_meta_init(void)
+{
+    mic_lock_acquire(&meta_lock);
+    const bool ok = meta_next != NULL || meta_reserve_locked(META_COMMIT_STEP);
+    mic_lock_release(&meta_lock);
+    return ok;
 }
 
 void *mic_meta_alloc(size_t bytes, size_t alignment)

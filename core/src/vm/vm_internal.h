@@ -39,6 +39,8 @@ bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 
 void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(void);
+/* Reserves address space for permanent metadata. */
+bool mic_meta_init(void);
 void mic_meta_lock_for_fork(void);
 void mic_meta_unlock_after_fork(bool child);
 
