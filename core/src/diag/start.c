@@ -3,6 +3,7 @@
 #include "diag/diag.h"
 
 #include "base/config.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "rt/options.h"
 #include "vm/arena.h"
@@ -23,8 +24,8 @@ static const char *diag_mode(void)
 static void print_region(void)
 {
     char size[MIC_DIAG_TEXT_BYTES];
-    if (mic_load_relaxed(&mic_arena_count) == 0) {
-        mic_report("region      none yet");
+    if (!mic_process_start()) {
+        mic_report("region      none: no address space");
         return;
     }
     mic_report("region      %s of address space at %p",

@@ -11,6 +11,7 @@
 #include "base/size_class.h"
 #include "diag/diag.h"
 #include "fake_os.h"
+#include "heap/thread.h"
 
 static char printed[16384];
 
@@ -123,6 +124,7 @@ static void the_whole_picture_is_printed(void **state)
                                       .peak_rss_bytes = 20 * MIC_MIB,
                                       .page_faults = 54321};
     fake_os_settings.process = process;
+    assert_true(mic_thread_attach());
     mic_diag_print_stats(keep, NULL);
     assert_ptr_equal(strstr(printed, "mimalloc 3.4.3 statistics\n"), printed);
     assert_non_null(strstr(printed, "user 1.500 s, system 0.250 s\n"));
