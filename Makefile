@@ -38,7 +38,7 @@ soak: setup ## the stress tests at full length
 
 bench: setup build ## measure, beside other allocators
 	@test -f bench/run.py || { echo "bench/run.py is missing"; exit 1; }
-	@python3 bench/run.py $(ARGS)
+	@QUICK=$(QUICK) $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3) bench/run.py $(ARGS)
 
 lint: ## layers, names, limits and formatting
 	@python3 tools/check_layers.py

@@ -29,7 +29,7 @@ FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib6
 CPU, WALL = "cpu", "wall"
 WORKLOAD, REAL, MICRO = "workload", "real", "micro"
 
-DEFAULT_SCALE = 50
+DEFAULT_SCALE = 40
 QUICK_SCALE = 10
 
 
@@ -49,7 +49,7 @@ class Cell:
 
     def arguments(self, scale):
         size = "quick" if scale < DEFAULT_SCALE else "full"
-        stages = 1 if scale < DEFAULT_SCALE else 2
+        stages = 0 if scale < DEFAULT_SCALE else 2
         return [a.format(scale=scale, size=size, stages=stages, bench=BENCH, build=BUILD,
                          commands=scale * 12000) for a in self.command]
 

@@ -72,10 +72,16 @@ class Results:
     def group(self, group):
         return [name for name, cell in self.cells.items() if cell["group"] == group]
 
-    def geometric_mean(self, group, metric, above, below):
-        """The mean over the cells within each repetition; the spread is over repetitions."""
+    def geometric_mean(self, group, metric, above, below, trimmed=False):
+        """The mean over the cells within each repetition; the spread is over repetitions.
+
+        Trimmed: without the best and the worst cell, to show what one cliff does to the mean.
+        """
         cells = [self.ratios(name, metric, above, below) for name in self.group(group)]
         cells = [ratios for ratios in cells if ratios]
+        if trimmed and len(cells) > 3:
+            cells.sort(key=lambda ratios: statistics.median(ratios.values()))
+            cells = cells[1:-1]
         if not cells:
             return spread([])
         common = set.intersection(*(set(ratios) for ratios in cells))
@@ -110,7 +116,8 @@ def header(results):
         f"{about['date']}  commit {about['commit']}{' (modified)' if about['modified'] else ''}",
         f"{machine['cpu']}, {machine['cpus']} processors, {machine['memory_mib']} MiB, "
         f"Linux {machine['kernel']}, huge pages {machine['huge_pages']}",
-        f"{about['compiler']}; {about['command']} (scale {about['scale']} %)",
+        f"library {about.get('library', '-')}; {about['compiler']}",
+        f"{about['command']} (scale {about['scale']} %)",
         "; ".join(f"{name}: {version}" for name, version in about["allocators"].items() if version),
     ]
     if load and max(load) > 1.5:
@@ -129,7 +136,8 @@ def main_table(results, group):
     others = others_of(results)
     reference = programs.REFERENCE
     lines = ["", f"== {TITLES[group]}: ratio to {reference}, lower is better; "
-             "median [quartiles]; others: time/peak/average"]
+             "median [quartiles]; others: time/peak/average",
+             "   trimmed: without the best and the worst cell"]
     lines.append(f"{'':18} {'clock':5} {'ours':>8} {'time':>17}  {'peak':>17}  {'average':>17}  "
                  + "".join(f"{name:>16}" for name in others))
     names = results.group(group)
@@ -144,12 +152,14 @@ def main_table(results, group):
                      f"{number(results.median(name, programs.OURS, 'time'), 3):>6} s "
                      f"{ours[0]:>17}  {ours[1]:>17}  {ours[2]:>17}  "
                      + other_cells(lambda m, o, n=name: results.ratio(n, m, o, reference)))
-    if group != programs.MICRO and names:
-        ours = [with_spread(results.geometric_mean(group, m, programs.OURS, reference))
-                for m in METRICS]
-        lines.append(f"{'geometric mean':18} {'':5} {'':8} {ours[0]:>17}  {ours[1]:>17}  "
-                     f"{ours[2]:>17}  "
-                     + other_cells(lambda m, o: results.geometric_mean(group, m, o, reference)))
+    for trimmed in (False, True) if group != programs.MICRO and names else ():
+        def mean(m, o, trimmed=trimmed):
+            return results.geometric_mean(group, m, o, reference, trimmed)
+
+        ours = [with_spread(mean(m, programs.OURS)) for m in METRICS]
+        title = "same, trimmed" if trimmed else "geometric mean"
+        lines.append(f"{title:18} {'':5} {'':8} {ours[0]:>17}  {ours[1]:>17}  {ours[2]:>17}  "
+                     + other_cells(mean))
     return lines if names else []
 
 

@@ -70,6 +70,7 @@ def describe(arguments, chosen):
         "commit": output_of(["git", "-C", str(programs.ROOT), "rev-parse", "--short=12", "HEAD"]),
         "modified": bool(output_of(["git", "-C", str(programs.ROOT), "status", "--porcelain",
                                     "-uno", "core", "bindings"])),
+        "library": hashlib.sha256(arguments.library.read_bytes()).hexdigest()[:16],
         "command": " ".join(["bench/run.py", *sys.argv[1:]]),
         "scale": arguments.scale,
         "allocators": versions,
@@ -169,7 +170,7 @@ def measure_startup(runner, runs):
     cases = {"true": ["/bin/true"], "python": [programs.debian_python(), "-c", "pass"]}
     for name, command in cases.items():
         cell = programs.Cell(f"startup-{name}", "startup", programs.CPU, command)
-        count = runs if name == "true" else max(10, runs // 4)
+        count = runs if name == "true" else max(5, runs // 4)
         for allocator in runner.allocators:
             found[f"{name}/{allocator}"] = {"wall": [], "cpu": [], "minor_faults": [],
                                             "peak_kib": [], "private_dirty_kib": []}
@@ -205,7 +206,7 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="three short repetitions")
     parser.add_argument("--repetitions", type=int, default=0, help="default 5, with --quick 3")
     parser.add_argument("--scale", type=int, default=0,
-                        help="length of a run, percent (default 50, with --quick 10)")
+                        help="length of a run, percent (default 40, with --quick 10)")
     parser.add_argument("--only", help="parts of cell names, with commas")
     parser.add_argument("--group", help="workload, real, micro, startup, with commas")
     parser.add_argument("--allocators", help="peers, with commas (default: all that are installed)")
@@ -261,12 +262,17 @@ def main():
     for repetition in range(first, first + arguments.repetitions):
         loads.append(os.getloadavg()[0])
         for cell in cells:
+            if arguments.quick and cell.group == programs.MICRO and repetition > first:
+                continue
             for allocator in chosen:
+                if (arguments.quick and cell.group == programs.MICRO
+                        and allocator not in (programs.OURS, programs.REFERENCE)):
+                    continue
                 result["runs"].append(runner.run(cell, allocator, repetition))
         print(f"bench: repetition {repetition - first + 1} of {arguments.repetitions}, "
               f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     if not arguments.only and (not arguments.group or "startup" in arguments.group):
-        result["startup"] = measure_startup(runner, 40 if arguments.quick else 200)
+        result["startup"] = measure_startup(runner, 25 if arguments.quick else 200)
     result["about"]["seconds"] = round(time.monotonic() - started)
 
     output = arguments.output or arguments.append or (

@@ -9,7 +9,7 @@ import random
 import shutil
 import subprocess
 
-VERSION = "1"  # change it when an input changes
+VERSION = "3"  # change it when an input changes
 
 
 def sql(rows):
@@ -83,7 +83,7 @@ def postscript(pages):
         dup 5 mod 110 mul 20 add exch 5 idiv 12 mul 40 add moveto
         1000 random 20 string cvs show ( of a report) show
     }} for
-    1 1 200 {{ pop 500 random array {{ pop 10 random }} forall }} for
+    1 1 200 {{ pop 500 random array {{ pop 10 random pop }} forall }} for
     showpage
 }} for
 """
@@ -120,7 +120,7 @@ def ensure(folder):
     folder.mkdir(parents=True)
     for name, part in (("quick", 0.2), ("full", 1.0)):
         (folder / f"{name}.sql").write_text(sql(int(120000 * part)))
-        (folder / f"{name}.ps").write_text(postscript(int(20 * part)))
-        (folder / f"{name}.smt2").write_text(smt(7 if name == "quick" else 8, 12, 5))
+        (folder / f"{name}.ps").write_text(postscript(int(50 * part)))
+        (folder / f"{name}.smt2").write_text(smt(*((8, 14) if name == "quick" else (9, 30)), 5))
         repository(str(folder / f"{name}.git"), int(800 * part))
     mark.write_text(VERSION)

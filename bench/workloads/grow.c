@@ -89,10 +89,10 @@ int main(int argc, char **argv)
     double since = bench_seconds();
     checksum = bench_fold(checksum, grow(16, GIB, 2, 1, 0));
     since = bench_lap("double", since);
-    checksum = bench_fold(checksum, grow(16, 256 * MIB, 3, 2, 0));
+    checksum = bench_fold(checksum, grow(16, 128 * MIB, 3, 2, 0));
     since = bench_lap("half", since);
-    checksum = bench_fold(checksum, grow(64 * MIB, 512 * MIB, 1, 1, 64 * MIB));
-    since = bench_lap("step-64m", since);
+    checksum = bench_fold(checksum, grow(32 * MIB, 256 * MIB, 1, 1, 32 * MIB));
+    since = bench_lap("step-32m", since);
     for (uint64_t i = 0; i < rounds; i++) {
         checksum = bench_fold(checksum, grow(64 * KIB, 8 * MIB, 1, 1, 64 * KIB));
         since = bench_lap("step-64k", since);
