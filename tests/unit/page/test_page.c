@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fake_os.h"
+#include "heap/thread.h"
 #include "page/page.h"
 #include "page/remote.h"
 
@@ -293,5 +294,6 @@ int main(void)
         cmocka_unit_test(test_resized_span), cmocka_unit_test(test_extend),
         cmocka_unit_test(test_lists),  cmocka_unit_test(test_validity),
     };
+    if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

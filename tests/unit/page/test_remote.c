@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "fake_os.h"
+#include "heap/thread.h"
 #include "page/remote.h"
 
 static mic_inbox_t a mic_aligned(128);
@@ -245,5 +246,6 @@ int main(void)
         cmocka_unit_test_setup(test_too_many, setup),
         cmocka_unit_test_setup(test_clear, setup),
     };
+    if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

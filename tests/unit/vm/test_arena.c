@@ -12,6 +12,7 @@
 #include "alloc/alloc.h"
 #include "fake_os.h"
 #include "fresh_process.h"
+#include "heap/thread.h"
 #include "vm/vm_internal.h"
 
 static void limit_reserve(long bytes) { fake_os_settings.reserve_limit = (size_t)bytes; }
@@ -46,6 +47,7 @@ static const size_t ladder_limits[][2] = {{(size_t)1 << 40, (size_t)1 << 24},
 
 static void run_ladder(long bytes)
 {
+    fresh_require(mic_process_start());
     for (size_t i = 0; i < sizeof ladder_limits / sizeof ladder_limits[0]; i++)
         if (ladder_limits[i][0] == (size_t)bytes) check_arena_0(ladder_limits[i][1]);
 }
@@ -63,6 +65,7 @@ static void before_error(long error) { fake_os_fail(FAKE_OS_RESERVE, 3, (int)err
 static void run_error(long error)
 {
     (void)error;
+    fresh_require(mic_process_start());
     fresh_require(fake_os_failures() == 1);
     check_arena_0((size_t)1 << 23); /* one step down */
 }
@@ -83,6 +86,7 @@ static void before_nothing(long unused)
 static void run_nothing(long unused)
 {
     (void)unused;
+    fresh_require(!mic_process_start());
     fresh_require(fake_os_reserved_bytes() == 0); /* nothing kept of what was tried */
     errno = 0;
     fresh_require(mic_malloc(10) == NULL);
@@ -120,6 +124,7 @@ static void test_nothing_then_some(void **state)
 static void run_aligned(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     for (int i = 0; i < 4; i++) {
         for (size_t alignment = MIC_SLICE_BYTES; alignment <= 2 * MIC_MIB; alignment *= 2) {
             char *const p = mic_alloc_aligned(100000, alignment, 0, false);
@@ -142,6 +147,7 @@ static void test_aligned(void **state)
 static void run_long_enough(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     mic_run_t run;
     fresh_require(mic_run_alloc(MIC_PAGE_KINDS - 1, 200, 1, &run)); /* 12.5 MiB */
     fresh_require(run.count == 200);
@@ -156,6 +162,7 @@ static void test_long_enough(void **state)
 static void run_further(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     static mic_run_t runs[2000];
     for (size_t i = 0; i < 2000; i++) {
         fresh_require(mic_run_alloc(0, 1, 1, &runs[i]));
@@ -180,6 +187,7 @@ static void test_further(void **state)
 static void run_failed_commit(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     const size_t reserved = fake_os_reserved_bytes();
     fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
     static const size_t count[MIC_PAGE_KINDS] = {1, 8, 64, 1};

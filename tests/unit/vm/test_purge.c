@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fake_os.h"
+#include "heap/thread.h"
 #include "rt/options.h"
 #include "vm/vm_internal.h"
 
@@ -216,5 +217,6 @@ int main(void)
         cmocka_unit_test_setup(test_spans, setup),
         cmocka_unit_test_setup(test_shorter_delay, setup),
     };
+    if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

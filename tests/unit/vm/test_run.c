@@ -12,6 +12,7 @@
 
 #include "fake_os.h"
 #include "fresh_process.h"
+#include "heap/thread.h"
 #include "vm/vm_internal.h"
 
 #define SPAN (MIC_PAGE_KINDS - 1)
@@ -53,6 +54,7 @@ static void require_zero(mic_run_t run)
 static void run_words(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     static const size_t counts[3] = {1, 8, 64};
     static mic_run_t runs[3][40];
     const uint64_t before = used();
@@ -97,6 +99,7 @@ static void test_words(void **state)
 static void run_spans(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     static const size_t counts[] = {1, 2, 9, 63, 64, 65, 500, 511, 512, 513, 1000, 1024, 1500, 5000};
     static const size_t aligns[] = {1, 2, 16, 64, 512, 1024, 4096};
     enum { COUNTS = sizeof counts / sizeof counts[0], ALIGNS = sizeof aligns / sizeof aligns[0] };
@@ -142,6 +145,7 @@ static void test_spans(void **state)
 static void run_grow(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     mic_run_t r;
     bool zero;
     const uint64_t before = used();
@@ -210,6 +214,7 @@ static void test_grow(void **state)
 static void run_exhaust(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     static const size_t counts[4] = {1, 8, 64, 100};
     fresh_require(mic_load_relaxed(&mic_arena_count) == 1);
     fake_os_fail(FAKE_OS_RESERVE, 1, ENOMEM, true); /* no further arenas */
@@ -252,6 +257,7 @@ static void test_exhaust(void **state)
 
 static void run_failures(long error)
 {
+    fresh_require(mic_process_start());
     static const size_t counts[] = {1, 8, 64, 1, 100, 512, 1300};
     static const unsigned kinds[] = {0, 1, 2, 3, 3, 3, 3};
     for (size_t c = 0; c < 7; c++) {
@@ -294,6 +300,7 @@ static void test_failures(void **state)
 static void run_failed_span(long unused)
 {
     (void)unused;
+    fresh_require(mic_process_start());
     mic_run_t far, whole;
     fresh_require(mic_run_alloc(SPAN, 512, 8192, &far)); /* skips segments: opened, not committed */
     if (far.slice == 0) {

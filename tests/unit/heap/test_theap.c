@@ -1,0 +1,276 @@
+/* fake-os */
+/* Thread heaps: refill, full and not full, release, stealing; a random walk over two heaps with the
+   deep checks after each step. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "fake_os.h"
+#include "heap/thread.h"
+#include "heap/pool.h"
+#include "vm/arena.h"
+
+static _Alignas(128) mic_record_t record_a;
+static _Alignas(128) mic_record_t record_b;
+static mic_record_t *const records[2] = {&record_a, &record_b};
+#define A (&record_a.theap)
+#define B (&record_b.theap)
+
+static int setup(void **state)
+{
+    (void)state;
+    mic_deep_enabled = true;
+    for (int i = 0; i < 2; i++) {
+        memset(records[i], 0, sizeof *records[i]);
+        records[i]->lock.rank = MIC_RANK_RECORD;
+        mic_theap_init(&records[i]->theap, records[i]);
+    }
+    return 0;
+}
+
+static uint64_t used(void) { return mic_load_relaxed(&mic_vm_counts.used_slices); }
+
+static mic_block_t *take(mic_theap_t *t, unsigned cls)
+{
+    mic_block_t *const b = t->list[cls];
+    bool zero;
+    if (b == NULL) return mic_theap_refill(t, cls, &zero);
+    t->list[cls] = b->next;
+    return b;
+}
+
+/* as free does it on the owner's thread */
+static void give(mic_theap_t *t, void *block)
+{
+    mic_page_t *const page = mic_page_of(block);
+    if (page->kind == MIC_PAGE_SPAN) {
+        mic_lock_acquire(&t->record->lock);
+        mic_theap_release_page_locked(page);
+        mic_lock_release(&t->record->lock);
+        return;
+    }
+    assert_ptr_equal(mic_record_of_owner(mic_page_owner(page)), t->record);
+    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
+    mic_page_push_local(page, block);
+    if (page->used == 0) mic_theap_page_emptied(page);
+}
+
+static void test_init(void **state)
+{
+    (void)state;
+    for (size_t bytes = 0; bytes <= MIC_TABLE_MAX_BYTES; bytes++)
+        assert_int_equal(A->class_of[(bytes + 15) >> 4], mic_class_of(bytes));
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
+        assert_null(A->list[cls]);
+        assert_false(mic_theap_has_room(A, cls));
+        assert_null(mic_theap_empty.list[cls]);
+    }
+    assert_true(mic_theap_is_valid(A));
+    mic_theap_collect(A);
+    assert_true(mic_theap_is_valid(A));
+}
+
+/* Fills several pages of each class and empties them, in order and in reverse. */
+static void test_fill_and_empty(void **state)
+{
+    (void)state;
+    const uint64_t before = used();
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls += 5) {
+        const size_t per_page =
+            (mic_page_slices_of_class(cls) << MIC_SLICE_SHIFT) / mic_class_bytes(cls);
+        const size_t n = per_page * 3 + per_page / 2;
+        void **const blocks = malloc(n * sizeof *blocks);
+        for (int order = 0; order < 2; order++) {
+            for (size_t i = 0; i < n; i++) {
+                blocks[i] = take(A, cls);
+                assert_non_null(blocks[i]);
+                assert_true(mic_page_of(blocks[i])->cls == cls);
+                if (i % per_page == 0) assert_true(mic_theap_is_valid(A));
+            }
+            assert_true(A->page_count >= 4);
+            for (size_t i = 0; i < n; i++) give(A, blocks[order == 0 ? i : n - 1 - i]);
+            assert_true(mic_theap_is_valid(A));
+            /* what is left: the active page, and one of the class at most */
+            assert_true(A->page_count <= 2);
+        }
+        mic_theap_collect(A);
+        assert_int_equal(A->page_count, 0);
+        assert_int_equal(used(), before);
+        free(blocks);
+    }
+}
+
+/* No block is handed out twice, none outside of its page, and a fresh one reads as told. */
+static void test_distinct(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    void **const blocks = malloc(N * sizeof *blocks);
+    for (size_t i = 0; i < N; i++) {
+        bool zero = false;
+        mic_block_t *b = A->list[2];
+        if (b != NULL)
+            A->list[2] = b->next;
+        else
+            b = mic_theap_refill(A, 2, &zero);
+        assert_non_null(b);
+        if (zero)
+            for (size_t k = 8; k < 48; k++) assert_int_equal(((char *)b)[k], 0);
+        memset(b, (int)(i % 251), 48);
+        blocks[i] = b;
+    }
+    for (size_t i = 0; i < N; i++) {
+        const unsigned char *const p = blocks[i];
+        for (size_t k = 0; k < 48; k++) assert_int_equal(p[k], i % 251);
+        give(A, blocks[i]);
+    }
+    free(blocks);
+    mic_theap_collect(A);
+    assert_true(mic_theap_is_valid(A));
+}
+
+static void test_spans(void **state)
+{
+    (void)state;
+    const uint64_t before = used();
+    bool zero;
+    mic_page_t *const p = mic_theap_new_span(A, 600000, MIC_SLICE_BYTES, &zero);
+    mic_page_t *const q = mic_theap_new_span(A, 1, (size_t)4 << 20, &zero);
+    mic_page_t *const r = mic_theap_new_growing_span(A, (size_t)40 << 20, 7, &zero);
+    assert_non_null(p);
+    assert_int_equal(p->slices, 10);
+    assert_int_equal(q->slices, 1);
+    assert_int_equal((uintptr_t)q->start % ((size_t)4 << 20), 0);
+    assert_int_equal(((uintptr_t)r->start >> MIC_SLICE_SHIFT) % 512, 7);
+    assert_true(mic_theap_is_valid(A));
+    assert_int_equal(A->page_count, 3);
+    mic_theap_collect(A); /* live blocks stay */
+    assert_int_equal(A->page_count, 3);
+    give(A, p->start);
+    give(A, r->start);
+    give(A, q->start);
+    assert_int_equal(A->page_count, 0);
+    assert_int_equal(used(), before);
+    assert_null(mic_theap_new_span(A, SIZE_MAX / 2, MIC_SLICE_BYTES, &zero));
+}
+
+/* NULL when the system gives nothing, and all is well afterwards. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    const uint64_t before = used();
+    fake_os_fail(FAKE_OS_ANY, 1, 12, true);
+    static void *blocks[200000];
+    size_t n = 0;
+    while (n < 200000 && (blocks[n] = take(A, MIC_CLASS_LARGE_LAST)) != NULL) n++;
+    assert_true(n < 200000);
+    assert_true(mic_theap_is_valid(A));
+    fake_os_fail(FAKE_OS_ANY, 0, 0, false);
+    assert_non_null(blocks[n] = take(A, MIC_CLASS_LARGE_LAST));
+    for (size_t i = 0; i <= n; i++) give(A, blocks[i]);
+    mic_theap_collect(A);
+    assert_true(mic_theap_is_valid(A));
+    assert_int_equal(used(), before);
+}
+
+/* A random walk: two heaps, local frees, remote frees, drains, collects, stealing both ways. */
+typedef struct live {
+    void *block;
+    uint64_t mark;
+} live_t;
+
+static uint64_t seed = 88172645463325252u;
+static size_t below(size_t n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (size_t)(seed % n);
+}
+
+static void test_walk(void **state)
+{
+    (void)state;
+    enum { N = 4000, STEPS = 60000 };
+    static live_t live[N];
+    size_t lives = 0;
+    const uint64_t before = used();
+    for (int step = 0; step < STEPS; step++) {
+        mic_theap_t *const t = below(2) != 0 ? A : B;
+        mic_theap_t *const other = t == A ? B : A;
+        const size_t dice = below(1000);
+        const bool fill = step / 5000 % 2 == 0;
+        bool slow = true;
+        if (dice < (fill ? 560u : 380u)) {
+            if (lives == N) continue;
+            const unsigned cls = (unsigned)(below(8) != 0 ? below(20) : below(MIC_CLASS_COUNT));
+            slow = t->list[cls] == NULL;
+            live_t *const l = &live[lives++];
+            assert_non_null(l->block = take(t, cls));
+            *(uint64_t *)l->block = l->mark = seed;
+            ((uint64_t *)l->block)[1] = ~seed;
+        } else if (dice < 985) {
+            if (lives == 0) continue;
+            const size_t i = below(lives);
+            void *const block = live[i].block;
+            assert_int_equal(*(uint64_t *)block, live[i].mark);
+            assert_int_equal(((uint64_t *)block)[1], ~live[i].mark);
+            live[i] = live[--lives];
+            mic_page_t *const page = mic_page_of(block);
+            mic_record_t *const owner = mic_record_of_owner(mic_page_owner(page));
+            slow = false;
+            if (below(3) != 0) {
+                give(&owner->theap, block);
+            } else {
+                size_t index;
+                assert_int_equal(mic_page_locate(page, block, &index), MIC_BLOCK_START);
+                assert_true(mic_remote_set(page, index));
+                assert_null(mic_remote_notify(page));
+            }
+        } else if (dice < 992) {
+            mic_record_drain(t->record);
+        } else if (dice < 994) {
+            mic_theap_collect(t);
+        } else if (dice < 998) {
+            (void)mic_theap_steal_page(t, other, (unsigned)below(20));
+        }
+        if (slow || step % 64 == 0) {
+            assert_true(mic_theap_is_valid(A));
+            assert_true(mic_theap_is_valid(B));
+        }
+    }
+    while (lives > 0) {
+        void *const block = live[--lives].block;
+        give(&mic_record_of_owner(mic_page_owner(mic_page_of(block)))->theap, block);
+    }
+    for (int i = 0; i < 2; i++) {
+        mic_record_drain(A->record);
+        mic_record_drain(B->record);
+        mic_theap_collect(A);
+        mic_theap_collect(B);
+    }
+    assert_true(mic_theap_is_valid(A));
+    assert_true(mic_theap_is_valid(B));
+    assert_int_equal(A->page_count + B->page_count, 0);
+    assert_int_equal(used(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_init, setup),
+        cmocka_unit_test_setup(test_fill_and_empty, setup),
+        cmocka_unit_test_setup(test_distinct, setup),
+        cmocka_unit_test_setup(test_spans, setup),
+        cmocka_unit_test_setup(test_no_memory, setup),
+        cmocka_unit_test_setup(test_walk, setup),
+    };
+    if (!mic_process_start()) return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
