@@ -134,8 +134,9 @@ class Row:
 
 class Preload:
     def __init__(self, library, work):
-        self.library = library
         self.work = work
+        # A copy: a build that goes on meanwhile does not pull the library from under the tests.
+        self.library = Path(shutil.copy(library, work))
         self.rows = {}
         self.notes = []
         self._count = 0
@@ -144,6 +145,7 @@ class Preload:
         self.launcher = self.compile("launcher.c", "-static", "-O2", folder=HERE)
         # Upstream declares this function and does not define it: only ours has the symbol.
         self.ours = b"\0mi_collect_reduce\0" in library.read_bytes()
+        # The folder tells too: the hardened build has the name of the secure one.
         self.secure = "secure" in str(library) or "hardened" in str(library)
 
     def need_ours(self):

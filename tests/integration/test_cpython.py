@@ -82,6 +82,7 @@ def test_regression_tests(preload, tmp_path, name):
         preload.note(f"{name}: run again because these differed (without -> with):\n{told}")
         matches = [word for case in differing for word in ("--match", case)]
         runs, results = _both(preload, f"CPython {name}", tmp_path / "again", [*matches, name])
+        assert set(differing) <= set(results[0]), f"did not run again: {differing}"
         again = _differing(results)
         assert not again, f"{_describe(again, results)}\n{runs[1].describe()}"
     else:
