@@ -70,8 +70,30 @@ void mic_free_span(mic_page_t *page)
     }
 }
 
+/* RF.20: the block was perhaps the last of a full page: then nobody else can reach the page, and
+   its owner may be asleep for long. Released under the owner's record lock, as by the owner. */
+static bool free_last_of_full(mic_page_t *page, mic_atomic(uint64_t) *words, uint32_t reserved)
+{
+    if (!mic_remote_all(words, reserved)) return false;
+    const uintptr_t owner = mic_page_owner_seen(page);
+    if ((owner & MIC_OWNER_TAGS) != MIC_OWNER_FULL) return false;
+    mic_record_t *const record = mic_record_of_owner(owner);
+    mic_lock_acquire(&record->lock);
+    /* whatever page it is by now: full, of this record, and nothing live in it */
+    const bool last = mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved);
+    if (last) {
+        page->used -= mic_remote_clear(page);
+        mic_theap_release_page_locked(page);
+    }
+    mic_lock_release(&record->lock);
+    return last;
+}
+
 static void free_remote(mic_page_t *page, size_t index, const void *p)
 {
+    size_t count; /* like `span` from before RF.1 */
+    mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
+    const uint32_t reserved = page->reserved;
     const bool span = page->kind == MIC_PAGE_SPAN; /* not after RF.1: the page may change hands */
     if (!mic_remote_set(page, index)) {
         mic_report_error(EAGAIN, "double free of %p", p);
@@ -79,7 +101,7 @@ static void free_remote(mic_page_t *page, size_t index, const void *p)
     }
     if (span)
         mic_free_span(page);
-    else
+    else if (!free_last_of_full(page, words, reserved))
         mic_record_notify(page);
 }
 

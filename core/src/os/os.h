@@ -65,7 +65,7 @@ typedef struct mic_os_process {
     size_t page_faults;
 } mic_os_process_t;
 void mic_os_process_info(mic_os_process_t *info);
-/* value of an environment variable MIMALLOC_* or NULL; *ready is false while the environment is not set yet */
+/* value of an environment variable MIMALLOC_* or NULL; *ready is false while environ is not set */
 const char *mic_os_getenv(const char *name, bool *ready);
 void mic_os_write_stderr(const char *text, size_t length);
 mic_noreturn void mic_os_abort(void);

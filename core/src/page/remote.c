@@ -20,6 +20,16 @@ bool mic_remote_set(mic_page_t *page, size_t index)
     return (old & bit) == 0;
 }
 
+bool mic_remote_all(mic_atomic(uint64_t) *words, uint32_t reserved)
+{
+    for (uint32_t i = 0; i < reserved; i += 64) {
+        const uint64_t mask = mic_bit_mask(0, reserved - i < 64 ? reserved - i : 64);
+        /* RF.20 acquire: the slices are given back with everything that the freers wrote */
+        if ((mic_load_acquire(&words[i / 64]) & mask) != mask) return false;
+    }
+    return true;
+}
+
 /* RF.6: pushes the page, whose token is in the caller's hand, and keeps the tag. */
 static bool remote_push(mic_inbox_t *inbox, mic_page_t *page)
 {

@@ -31,6 +31,9 @@ mic_inline mic_inbox_t *mic_owner_inbox(uintptr_t owner)
 /* RF.1: sets the block's bit. False: it was set, the block was freed twice. The caller has the
    block; afterwards only the functions below may touch the page. */
 bool mic_remote_set(mic_page_t *page, size_t index);
+/* RF.20: every one of `reserved` blocks was freed remotely and none collected, as of now. Their
+   words (mic_remote_words, from before RF.1) may be looked at any time: their address is fixed. */
+bool mic_remote_all(mic_atomic(uint64_t) *words, uint32_t reserved);
 
 /* RF.2-6: tells the owner that the page has bits. Returns the inbox if it carried the ORPHAN tag:
    the caller must reap that record (RF.7), holding no record lock; else NULL. */
@@ -63,6 +66,12 @@ uint32_t mic_remote_collect(mic_page_t *page);
 mic_inline uintptr_t mic_page_owner(const mic_page_t *page)
 {
     return mic_load_relaxed(&page->owner);
+}
+
+/* As another thread sees it: with all that the owner wrote before it set the tag it has. */
+mic_inline uintptr_t mic_page_owner_seen(const mic_page_t *page)
+{
+    return mic_load_acquire(&page->owner);
 }
 
 /* RF.17: the page gets its owner (init, steal, adoption of a single page); sets the poll mark when
