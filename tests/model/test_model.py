@@ -33,7 +33,7 @@ CC = os.environ.get("CC", "gcc").split()
 SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE]
 SCENARIOS = [
     "drain", "two_freers", "reuse", "poll", "late_token", "give_up", "same_word", "exit", "adopt",
-    "adopt_exit", "steal", "steal_blocked", "chain", "late", "destroy",
+    "adopt_exit", "steal", "steal_blocked", "chain", "take_over", "late", "destroy",
 ]  # fmt: skip
 
 # The instrumentation of plain accesses is the sanitizer's, its run-time is the explorer's. Files of
@@ -231,7 +231,6 @@ def test_spin_complete(tmp_path, name):
 
 
 @pytest.mark.skipif(SCALE < 100, reason="larger models: MI_TEST_SCALE=100")
-@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", SPIN_PASSES_LARGE)
 def test_spin_complete_large(tmp_path, name):
     assert_spin_passes(tmp_path, SPIN_PASSES_LARGE[name], "-O1")

@@ -22,8 +22,8 @@
 /* ---- memory ---- */
 
 typedef struct {
-    uint8_t write[WORD_MAX];            /* newest known write of each word, by index */
-    uint16_t clock[MODEL_THREAD_MAX];   /* events of each thread that happened before */
+    uint8_t write[WORD_MAX];          /* newest known write of each word, by index */
+    uint16_t clock[MODEL_THREAD_MAX]; /* events of each thread that happened before */
 } view_t;
 
 typedef struct {
@@ -258,7 +258,8 @@ static void switch_to(int t)
 static void schedule_point(void)
 {
     if (!inside || self == 0) return;
-    if (++explore.steps > STEP_MAX) model_fail("no progress: a run of more than %d steps", STEP_MAX);
+    if (++explore.steps > STEP_MAX)
+        model_fail("no progress: a run of more than %d steps", STEP_MAX);
     int other[MODEL_THREAD_MAX], n = 0;
     other[n++] = self;
     if (explore.left.preemptions > 0)
@@ -511,16 +512,13 @@ static int access_begin(const volatile void *p, size_t bytes, bool write)
     return w;
 }
 
-static bool may_deviate(void)
-{
-    return inside && self != 0 && explore.left.deviations > 0;
-}
+static bool may_deviate(void) { return inside && self != 0 && explore.left.deviations > 0; }
 
 /* One way to perform an access. */
 typedef struct {
     int position; /* of the write that is read, or that the new write follows */
     bool writes;
-    view_t view;  /* of the thread after reading */
+    view_t view; /* of the thread after reading */
     uint64_t before[SC_MAX / 64], after[SC_MAX / 64];
 } option_t;
 
@@ -594,7 +592,8 @@ static option_t options[WRITE_MAX];
 static const option_t *access_choose(int w, bool reads, bool writes, model_order order)
 {
     const word_t *const word = &words[w];
-    const int oldest = may_deviate() ? word->position[threads[self].view.write[w]] : word->count - 1;
+    const int oldest =
+        may_deviate() ? word->position[threads[self].view.write[w]] : word->count - 1;
     int n = 0;
     for (int p = word->count - 1; p >= oldest; p--)
         if (option_make(&options[n], w, p, reads, writes, order)) n++;
@@ -626,10 +625,18 @@ static uint64_t rmw_result(model_rmw_kind kind, uint64_t old, uint64_t operand, 
 {
     uint64_t result = operand;
     switch (kind) {
-    case MODEL_EXCHANGE: result = operand; break;
-    case MODEL_OR: result = old | operand; break;
-    case MODEL_AND: result = old & operand; break;
-    case MODEL_ADD: result = old + operand; break;
+    case MODEL_EXCHANGE:
+        result = operand;
+        break;
+    case MODEL_OR:
+        result = old | operand;
+        break;
+    case MODEL_AND:
+        result = old & operand;
+        break;
+    case MODEL_ADD:
+        result = old + operand;
+        break;
     }
     return bytes < 8 ? result & (((uint64_t)1 << (bytes * 8)) - 1) : result;
 }
@@ -653,7 +660,8 @@ bool model_cas(volatile void *p, size_t bytes, uint64_t *expected, uint64_t valu
 {
     const int w = access_begin(p, bytes, true);
     const word_t *const word = &words[w];
-    const int oldest = may_deviate() ? word->position[threads[self].view.write[w]] : word->count - 1;
+    const int oldest =
+        may_deviate() ? word->position[threads[self].view.write[w]] : word->count - 1;
     int n = 0;
     for (int at = word->count - 1; at >= oldest; at--) {
         const bool hit = word->writes[word->order[at]].value == *expected;
@@ -725,7 +733,8 @@ bool model_lock_try(const void *address, unsigned rank)
 void model_lock_release(const void *address)
 {
     lock_t *const lock = lock_find(address, 0);
-    if (lock->holder != self) model_fail("%s is released by who does not hold it", name_of(address));
+    if (lock->holder != self)
+        model_fail("%s is released by who does not hold it", name_of(address));
     event_add(ANY_LOCK);
     event_done();
     lock->holder = -1;

@@ -26,7 +26,7 @@
 
 typedef struct model_scenario {
     const char *name;
-    void (*setup)(void);  /* in thread 0, before the others */
+    void (*setup)(void); /* in thread 0, before the others */
     void (*threads[MODEL_THREAD_MAX])(void);
     void (*finish)(void); /* in thread 0, which has seen everything */
 } model_scenario;
@@ -44,7 +44,8 @@ void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 /* Number of the running thread. */
 int model_self(void);
 /* Gives an address a name in printed runs. */
-void model_name(const volatile void *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void model_name(const volatile void *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Accesses of this word must be ordered by happens-before, as if it were plain. */
 void model_exclusive(const volatile void *p);
 /* Free choice of 0..n-1, explored like the others. */

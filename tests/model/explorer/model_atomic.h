@@ -8,7 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { MODEL_RELAXED, MODEL_ACQUIRE, MODEL_RELEASE, MODEL_ACQ_REL, MODEL_SEQ_CST } model_order;
+typedef enum {
+    MODEL_RELAXED,
+    MODEL_ACQUIRE,
+    MODEL_RELEASE,
+    MODEL_ACQ_REL,
+    MODEL_SEQ_CST
+} model_order;
 typedef enum { MODEL_EXCHANGE, MODEL_OR, MODEL_AND, MODEL_ADD } model_rmw_kind;
 
 uint64_t model_load(const volatile void *p, size_t bytes, model_order order);
@@ -23,7 +29,7 @@ bool model_cas(volatile void *p, size_t bytes, uint64_t *expected, uint64_t valu
 #define model_rmw_(p, k, v, o) model_rmw((p), sizeof(*(p)), (k), (uint64_t)(v), (o))
 #define model_cas_(p, e, v, o)                                                                     \
     __extension__({                                                                                \
-        uint64_t expected_ = (uint64_t)*(e);                                                       \
+        uint64_t expected_ = (uint64_t) * (e);                                                     \
         const bool done_ = model_cas((p), sizeof(*(p)), &expected_, (uint64_t)(v), (o));           \
         *(e) = (__typeof__(*(e)))expected_;                                                        \
         done_;                                                                                     \

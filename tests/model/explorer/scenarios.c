@@ -219,6 +219,20 @@ static void chain_freer_2(void)
     world_free(NULL, 0, 1);
 }
 
+/* ---- freers take an orphan's pages over ---- */
+
+static void take_over_1(void)
+{
+    world_free_taking_over(B, 0, 0);
+    mic_record_drain(B);
+}
+static void take_over_2(void)
+{
+    world_free_taking_over(world_record(2), 1, 0);
+    world_free_taking_over(world_record(2), 0, 1);
+}
+static void take_over_freer(void) { world_free(NULL, 1, 1); }
+
 /* ---- the late record ---- */
 
 static void late_setup(void)
@@ -273,8 +287,12 @@ static const model_scenario scenarios[] = {
     {"adopt", adopt_setup, {adopter, adopt_freer_1, adopt_freer_2}, world_check},
     {"adopt_exit", adopt_setup, {adopter_leaves, adopt_freer_1, adopt_freer_2}, world_check},
     {"steal", steal_setup, {thief, steal_freer_1, steal_freer_2}, world_check},
-    {"steal_blocked", steal_blocked_setup, {thief_blocked, steal_freer_1, steal_freer_2}, world_check},
+    {"steal_blocked",
+     steal_blocked_setup,
+     {thief_blocked, steal_freer_1, steal_freer_2},
+     world_check},
     {"chain", chain_setup, {chain_owner, chain_freer_1, chain_freer_2}, world_check},
+    {"take_over", steal_setup, {take_over_1, take_over_2, take_over_freer}, world_check},
     {"late", late_setup, {late_user, late_freer_1, late_freer_2}, world_check},
     {"destroy", destroy_setup, {destroy_owner, destroy_freer}, world_check},
 };

@@ -121,7 +121,8 @@ GHOST static void ghost_collected(mic_page_t *page)
         n++;
     }
     for (int i = 0; i < BLOCKS; i++)
-        model_check(seen[i] || ghost.state[p][i] != BLOCK_FREE, "block %d of page %d is lost", i, p);
+        model_check(seen[i] || ghost.state[p][i] != BLOCK_FREE, "block %d of page %d is lost", i,
+                    p);
     model_check(page->used == page->capacity - n, "page %d: used is wrong", p);
 }
 
@@ -155,16 +156,21 @@ GHOST static void ghost_all_free(int page)
 
 /* ---- what heap/theap.c does ---- */
 
-static void release_locked(mic_page_t *page)
+static void page_unlink_locked(mic_page_t *page)
 {
-    ghost_authority(page);
-    ghost_released(page);
     mic_theap_t *const theap = page->theap;
     if (page->all_prev != NULL)
         page->all_prev->all_next = page->all_next;
     else
         theap->pages = page->all_next;
     if (page->all_next != NULL) page->all_next->all_prev = page->all_prev;
+}
+
+static void release_locked(mic_page_t *page)
+{
+    ghost_authority(page);
+    ghost_released(page);
+    page_unlink_locked(page);
     mic_page_owner_clear(page);
     mic_lock_acquire(&arena_lock);
     page_is_free[page - world_pages] = true;
@@ -284,10 +290,7 @@ void world_late_token(int page, mic_record_t *record)
     mic_lock_release(&record->lock);
 }
 
-void world_free_page(int page)
-{
-    page_is_free[page] = true;
-}
+void world_free_page(int page) { page_is_free[page] = true; }
 
 /* ---- what threads do ---- */
 
@@ -375,25 +378,38 @@ mic_record_t *world_adopt(void)
     return record;
 }
 
+/* RF.16; authority over both records */
+static void move_page(mic_page_t *page, mic_record_t *from, mic_record_t *to)
+{
+    model_note("moves page %d to inbox%d", (int)(page - world_pages), record_number(to));
+    mic_lock_acquire(&from->lock);
+    page_unlink_locked(page);
+    mic_lock_release(&from->lock);
+    mic_lock_acquire(&to->lock);
+    page_link_locked(page, to);
+    mic_page_owner_publish(page, &to->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
+    mic_lock_release(&to->lock);
+}
+
 void world_steal(mic_record_t *mine)
 {
     mic_record_t *const from = mic_pool_take_any();
     if (from == NULL) return;
-    mic_lock_acquire(&from->lock);
-    mic_page_t *const page = from->theap.pages;
-    if (page != NULL) {
-        from->theap.pages = page->all_next;
-        if (page->all_next != NULL) page->all_next->all_prev = NULL;
-    }
-    mic_lock_release(&from->lock);
-    if (page != NULL) {
-        model_note("steals page %d", (int)(page - world_pages));
-        mic_lock_acquire(&mine->lock);
-        page_link_locked(page, mine);
-        mic_lock_release(&mine->lock);
-        mic_page_owner_publish(page, &mine->inbox, 0);
-    }
+    mic_record_adopt(from);
+    if (from->theap.pages != NULL) move_page(from->theap.pages, from, mine);
     mic_record_put_back(from);
+}
+
+void world_free_taking_over(mic_record_t *mine, int p, int at)
+{
+    mic_page_t *const page = &world_pages[p];
+    mic_record_t *const owner = mic_record_of_owner(mic_page_owner(page));
+    if (mic_record_is_orphan(owner) && mic_pool_take(owner)) {
+        mic_record_adopt(owner);
+        if (mic_record_of_owner(mic_page_owner(page)) == owner) move_page(page, owner, mine);
+        mic_record_put_back(owner);
+    }
+    world_free(mine, p, at);
 }
 
 void world_destroy(mic_record_t *record)
