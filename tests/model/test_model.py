@@ -175,7 +175,7 @@ SPIN_PASSES = {
     "owner_two_freers_span": "NO=1 NF=2 SPAN BLK=12",
     "two_owners_freer_poll": "NO=2 NF=1 BLK=1 POLLMARK P_AT_OWNER",
     "two_owners_freer": "NO=2 NF=1 BLK=5",
-    "late": "NO=1 NF=1 LATE NO_STEAL BLK=12",
+    "late": "NO=1 NF=1 LATE NO_STEAL BLK=13",
 }
 SPIN_PASSES_LARGE = {
     "late_large": "NO=1 NF=1 LATE NO_STEAL",
