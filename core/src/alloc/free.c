@@ -70,6 +70,14 @@ void mic_free_span(mic_page_t *page)
     }
 }
 
+/* Cheap and nearly always false: the block's word has no other block left. */
+static bool free_fills_word(uint64_t word, size_t index, uint32_t reserved)
+{
+    const size_t first = index & ~(size_t)63;
+    const size_t n = reserved - first < 64 ? reserved - first : 64;
+    return word == mic_bit_mask(0, (unsigned)n);
+}
+
 /* RF.20: the block was perhaps the last of a full page: then nobody else can reach the page, and
    its owner may be asleep for long. Released under the owner's record lock, as by the owner. */
 static bool free_last_of_full(mic_page_t *page, mic_atomic(uint64_t) *words, uint32_t reserved)
@@ -95,40 +103,48 @@ static void free_remote(mic_page_t *page, size_t index, const void *p)
     mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
     const uint32_t reserved = page->reserved;
     const bool span = page->kind == MIC_PAGE_SPAN; /* not after RF.1: the page may change hands */
-    if (!mic_remote_set(page, index)) {
+    uint64_t word;
+    if (!mic_remote_set(page, index, &word)) {
         mic_report_error(EAGAIN, "double free of %p", p);
         return;
     }
     if (span)
         mic_free_span(page);
-    else if (!free_last_of_full(page, words, reserved))
-        mic_record_notify(page);
+    else if (!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))
+        mic_record_notify(page, mic_thread_is_ready() ? &mic_tls.record->theap : NULL);
 }
 
-/* Blocks that outlive their thread are often freed all by one other thread: it takes their pages
-   over, so that each page costs it one hand-over and not each block. */
-static bool free_adopts_page(mic_page_t *page)
+/* Not a plain block of a small page's owner, a page with inner pointers, or of the first slice. */
+static void free_located(void *p)
 {
-    if (!mic_thread_is_ready()) return false;
-    mic_record_enter(mic_tls.record);
-    const bool ok = mic_theap_adopt_page(page, &mic_tls.record->theap);
-    mic_record_leave(mic_tls.record);
-    return ok;
-}
-
-void mic_free_slow(void *p)
-{
-    if (p == NULL) return;
     mic_located_t at;
     if (!mic_locate(p, &at) || !free_is_legal(&at)) {
         mic_report_error(EINVAL, "free of %p, which is not a block of this allocator", p);
         return;
     }
-    mic_record_t *const owner = mic_record_of_owner(mic_page_owner(at.page));
-    if (owner == mic_tls.record || (mic_record_is_orphan(owner) && free_adopts_page(at.page)))
+    if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record)
         free_local_slow(at.page, at.block);
     else
         free_remote(at.page, at.index, p);
+}
+
+void mic_free_slow(void *p)
+{
+    if (p == NULL) return;
+    /* another thread's block, by far the most frequent case here */
+    mic_page_t *page;
+    if (mic_likely(mic_page_find_main(p, &page))) {
+        const uintptr_t owner = mic_page_owner(page);
+        if (owner != 0 && (owner & MIC_OWNER_INNER) == 0 &&
+            mic_record_of_owner(owner) != mic_tls.record) {
+            size_t index;
+            if (mic_likely(mic_page_locate(page, p, &index) == MIC_BLOCK_START)) {
+                free_remote(page, index, p);
+                return;
+            }
+        }
+    }
+    free_located(p);
 }
 
 bool mic_is_owned(const void *p)

@@ -8,9 +8,14 @@ typedef struct drain_work {
     bool late;
 } drain_work_t;
 
+static mic_atomic(uint32_t) drain_notified; /* [atomic: relaxed] some thread ever notified */
+
+bool mic_record_notified(void) { return mic_load_relaxed(&drain_notified) != 0; }
+
 /* RF.2-7 */
 static void drain_notify(mic_page_t *page, drain_work_t *work)
 {
+    if (mic_load_relaxed(&drain_notified) == 0) mic_store_relaxed(&drain_notified, 1);
     mic_record_t *const record = (mic_record_t *)mic_remote_notify(page);
     if (record == NULL) return;
     if (record == &mic_record_late) {
@@ -71,10 +76,19 @@ void mic_record_drain_late(void)
     drain_reap(&work);
 }
 
-void mic_record_notify(mic_page_t *page)
+void mic_record_notify(mic_page_t *page, mic_theap_t *adopter)
 {
     drain_work_t work = {NULL, false};
     drain_notify(page, &work);
+    mic_record_t *const orphan = work.head;
+    if (orphan != NULL && adopter != NULL) {
+        /* Blocks that outlive their thread are often freed all by one other thread: it takes the
+           page over, so that each page costs it one hand-over and not each block. */
+        mic_lock_acquire(&orphan->lock);
+        drain_list_locked(orphan, mic_inbox_take_untag(&orphan->inbox), &work); /* RF.13 */
+        mic_lock_release(&orphan->lock);
+        (void)mic_theap_adopt_page(page, &orphan->theap, adopter); /* RF.16 */
+    }
     drain_reap(&work);
 }
 

@@ -104,7 +104,7 @@ static void fork_child(void)
     fork_release(true);
     const mic_record_t *const first = mic_record_first();
     if (first == NULL) return;
-    if (first->all_next != NULL || first != mic_tls.record)
+    if (first->all_next != NULL || first != mic_tls.record || mic_record_notified())
         fork_rebuild();
     else
         mic_store_relaxed(&mic_tls.record->thread_id, mic_os_thread_id());

@@ -32,8 +32,11 @@ extern mic_lock_t mic_late_lock;
 void mic_record_drain(mic_record_t *record);
 /* The same for the late record; the caller does not hold mic_late_lock. */
 void mic_record_drain_late(void);
-/* RF.2-7 after a remote free set its bit. */
-void mic_record_notify(mic_page_t *page);
+/* RF.2-7 after a remote free set its bit. If the page turns out to be an orphan's it moves to the
+   calling thread's `adopter` (NULL: stays). */
+void mic_record_notify(mic_page_t *page, mic_theap_t *adopter);
+/* Any thread ever got as far as that: a token may be in a hand. */
+bool mic_record_notified(void);
 /* RF.13, 9-11, 15: a record taken out of the pool is drained and put back. */
 void mic_record_put_back(mic_record_t *record);
 /* RF.14: the record's inbox is emptied and untagged. The caller has authority and keeps it. */

@@ -20,6 +20,7 @@ typedef enum mic_record_state {
 
 typedef struct mic_record {
     mic_inbox_t inbox; /* must be first: an owner word is also a record's address */
+    char others_end[MIC_CACHE_LINE - sizeof(mic_inbox_t)]; /* freers write the inbox, we the rest */
     mic_lock_t lock;
     mic_atomic(uint32_t) busy;      /* [owner] inside a slow path; read by the forked child only */
     mic_atomic(uint32_t) collect;   /* [atomic: relaxed] somebody asks for a forced collection */
@@ -36,12 +37,6 @@ typedef struct mic_record {
 
 _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address");
 #define MIC_RECORD_ALIGN ((size_t)128)
-
-/* A guess that may be stale: worth asking the pool. */
-mic_inline bool mic_record_is_orphan(const mic_record_t *record)
-{
-    return (mic_load_relaxed(&record->inbox.word) & MIC_INBOX_ORPHAN) != 0;
-}
 
 mic_inline mic_record_t *mic_record_of_owner(uintptr_t owner)
 {

@@ -343,23 +343,27 @@ void mic_theap_collect(mic_theap_t *theap)
     mic_lock_release(&record->lock);
 }
 
-/* RF.16: the caller has authority over both records. */
-static void theap_move_page(mic_page_t *page, mic_theap_t *to)
+/* RF.16: the caller has authority over both records. False: the freer of its last block released it
+   (RF.20) before the locks were had. Both locks at once: with the page on no list, or on a list
+   that its owner word does not name, such a freer would go astray. */
+static bool theap_move_page(mic_page_t *page, mic_theap_t *to)
 {
     mic_theap_t *const from = page->theap;
-    if ((page->flags & MIC_PAGE_ACTIVE) != 0) theap_deactivate(from, page->cls);
-    const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
-    mic_lock_acquire(&from->record->lock);
-    if (queued) theap_dequeue(from, page);
-    theap_unlink_locked(from, page);
-    mic_lock_release(&from->record->lock);
-    const uintptr_t tags = mic_page_owner(page) & MIC_OWNER_TAGS;
-    mic_lock_acquire(&to->record->lock);
-    theap_link_locked(to, page);
-    mic_page_owner_publish(page, &to->record->inbox, tags); /* RF.17 */
-    mic_lock_release(&to->record->lock);
-    if ((page->flags & MIC_PAGE_POLL) != 0) to->polls++;
-    if (queued) theap_enqueue(to, page);
+    mic_lock_acquire_pair(&from->record->lock, &to->record->lock);
+    const uintptr_t owner = mic_page_owner(page);
+    const bool ok = mic_record_of_owner(owner) == from->record;
+    if (ok) {
+        if ((page->flags & MIC_PAGE_ACTIVE) != 0) theap_deactivate(from, page->cls);
+        const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
+        if (queued) theap_dequeue(from, page);
+        theap_unlink_locked(from, page);
+        theap_link_locked(to, page);
+        mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
+        if ((page->flags & MIC_PAGE_POLL) != 0) to->polls++;
+        if (queued) theap_enqueue(to, page);
+    }
+    mic_lock_release_pair(&from->record->lock, &to->record->lock);
+    return ok;
 }
 
 bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
@@ -370,20 +374,15 @@ bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
         page = from->queue[cls];
     }
     if (page == NULL) return false;
-    theap_move_page(page, to);
-    return true;
+    return theap_move_page(page, to);
 }
 
-bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *to)
+bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
 {
-    mic_record_t *const orphan = mic_record_of_owner(mic_page_owner(page));
-    if (page->kind == MIC_PAGE_SPAN || !mic_pool_take(orphan)) return false;
-    mic_record_adopt(orphan);
-    /* the caller's block keeps the page from being released; it may have changed hands before */
-    const bool ok = mic_record_of_owner(mic_page_owner(page)) == orphan;
-    if (ok) theap_move_page(page, to);
-    mic_record_put_back(orphan);
-    return ok;
+    /* the page of a freed block may be anybody's by now; of this record only its authority, or the
+       freer of its last block, can take it away */
+    if (mic_record_of_owner(mic_page_owner_seen(page)) != from->record) return false;
+    return page->theap == from && page->kind != MIC_PAGE_SPAN && theap_move_page(page, to);
 }
 
 bool mic_theap_is_valid(const mic_theap_t *theap)

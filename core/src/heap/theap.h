@@ -72,9 +72,9 @@ void mic_theap_collect(mic_theap_t *theap);
    authority over both. False: there is none. */
 bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls);
 
-/* RF.16 for the page of a block that the caller holds: if its owner is an orphan the page moves to
-   `to`, the calling thread's. False: the owner is no orphan (any more). */
-bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *to);
+/* RF.16 for a given page: if it is still of `from`, an orphan's, it moves to `to`, the calling
+   thread's; authority over both. */
+bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to);
 
 /* May be stale unless the caller has authority. */
 mic_inline bool mic_theap_has_room(const mic_theap_t *theap, unsigned cls)

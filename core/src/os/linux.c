@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -21,6 +20,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* of the kernel's own headers, which a C library need not bring along */
+#define OS_FUTEX_WAIT_PRIVATE 128
+#define OS_FUTEX_WAKE_PRIVATE 129
 
 #ifndef MADV_DONTDUMP
 #define MADV_DONTDUMP 16
@@ -58,15 +61,20 @@ static size_t os_read_file(const char *path, char *buffer, size_t size)
     return length;
 }
 
+static size_t os_limit(int resource)
+{
+    struct rlimit limit;
+    if (syscall(SYS_prlimit64, 0, resource, NULL, &limit) != 0) return SIZE_MAX;
+    return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
 void mic_os_init(void)
 {
     const int saved = errno;
     const unsigned long page = getauxval(AT_PAGESZ);
     if (page != 0) mic_os_info.page_bytes = page;
     mic_os_info.secure_execution = getauxval(AT_SECURE) != 0;
-    struct rlimit limit;
-    if (syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-        mic_os_info.address_limit = limit.rlim_cur;
+    mic_os_info.address_limit = os_limit(RLIMIT_AS);
     errno = saved;
 }
 
@@ -76,8 +84,9 @@ bool mic_os_strict_overcommit(void)
     uint32_t value = mic_load_relaxed(&known);
     if (value == 0) {
         char text[8];
-        const bool strict = os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text) > 0;
-        value = strict && text[0] == '2' ? 2 : 1;
+        const bool read = os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text) > 0;
+        const bool strict = (read && text[0] == '2') || os_limit(RLIMIT_DATA) != SIZE_MAX;
+        value = strict ? 2 : 1;
         mic_store_relaxed(&known, value);
     }
     return value == 2;
@@ -143,6 +152,34 @@ int mic_os_purge_lazy(void *address, size_t bytes) { return os_madvise(address, 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* [atomic: relaxed] 1 = a move failed after the kernel had dropped the target: none is tried any
+   more */
+static mic_atomic(uint32_t) os_move_broken;
+
+/* mremap drops the target first and may fail then, which leaves a hole: when a limit is exceeded
+   that was lowered since the start (moving needs as much as dropping gave back), when the charge of
+   strict overcommit is refused, before Linux 6.17 also when the source is more than one mapping.
+   The first two are known beforehand, the last is repaired. */
+static bool os_may_move(void)
+{
+    return mic_load_relaxed(&os_move_broken) == 0 && !mic_os_strict_overcommit() &&
+           os_limit(RLIMIT_AS) >= mic_os_info.address_limit && os_limit(RLIMIT_DATA) == SIZE_MAX;
+}
+
+static void os_refill(void *address, size_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    void *const p = mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (p == MAP_FAILED) return; /* the target is still there */
+    if (p == address)
+        mic_store_relaxed(&os_move_broken, 1);
+    else
+        munmap(p, bytes); /* before Linux 4.17: there is something at the address */
+}
 
 int mic_os_move(void *from, void *to, size_t bytes)
 {
@@ -150,7 +187,12 @@ int mic_os_move(void *from, void *to, size_t bytes)
     const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
     const int saved = errno;
     int error = 0;
-    if (mremap(from, bytes, bytes, flags, to) == MAP_FAILED) error = errno;
+    if (!os_may_move()) {
+        error = ENOMEM;
+    } else if (mremap(from, bytes, bytes, flags, to) == MAP_FAILED) {
+        error = errno;
+        os_refill(to, bytes);
+    }
     errno = saved;
     return error;
 }
@@ -189,14 +231,14 @@ int mic_os_advise_huge(void *address, size_t bytes, bool allow)
 void mic_os_wait(uint32_t *word, uint32_t while_value)
 {
     const int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_value, NULL, NULL, 0);
+    syscall(SYS_futex, word, OS_FUTEX_WAIT_PRIVATE, while_value, NULL, NULL, 0);
     errno = saved;
 }
 
 void mic_os_wake_one(uint32_t *word)
 {
     const int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    syscall(SYS_futex, word, OS_FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     errno = saved;
 }
 

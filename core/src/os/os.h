@@ -35,14 +35,15 @@ int mic_os_purge(void *address, size_t bytes);
 /* Same, lazily (MADV_FREE): contents are unknown afterwards. */
 int mic_os_purge_lazy(void *address, size_t bytes);
 /* Moves the contents of a committed range to another one by page tables; the source reads as zero
-   and stays mapped. Neither is a hole at any moment. An error: nothing happened. */
+   and stays mapped. Neither is a hole at any moment. An error: nothing happened, the target reads
+   as zero. */
 int mic_os_move(void *from, void *to, size_t bytes);
 /* How many ranges may be moved at a time: each costs two mappings. */
 size_t mic_os_move_limit(void);
 /* A fresh committed zero range in place of a moved one: its mapping merges with its neighbours. */
 int mic_os_refresh(void *address, size_t bytes);
-/* vm.overcommit_memory=2: purging does not return the charge of committed memory, only decommitting
-   does. Read when first asked for. */
+/* vm.overcommit_memory=2, or a limit of data (RLIMIT_DATA): purging does not return the charge of
+   committed memory, only decommitting does. Read when first asked for. */
 bool mic_os_strict_overcommit(void);
 /* Transparent huge pages for a whole range: allowed or not. */
 int mic_os_advise_huge(void *address, size_t bytes, bool allow);

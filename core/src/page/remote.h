@@ -29,8 +29,8 @@ mic_inline mic_inbox_t *mic_owner_inbox(uintptr_t owner)
 /* ---- freer ---- */
 
 /* RF.1: sets the block's bit. False: it was set, the block was freed twice. The caller has the
-   block; afterwards only the functions below may touch the page. */
-bool mic_remote_set(mic_page_t *page, size_t index);
+   block; afterwards only the functions below may touch the page. *word: its bits after that. */
+bool mic_remote_set(mic_page_t *page, size_t index, uint64_t *word);
 /* RF.20: every one of `reserved` blocks was freed remotely and none collected, as of now. Their
    words (mic_remote_words, from before RF.1) may be looked at any time: their address is fixed. */
 bool mic_remote_all(mic_atomic(uint64_t) *words, uint32_t reserved);

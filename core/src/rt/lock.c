@@ -39,11 +39,37 @@ static void lock_acquire(mic_lock_t *lock)
     }
 }
 
+static void lock_release(mic_lock_t *lock)
+{
+    if (mic_exchange_release(&lock->word, 0) == 2) mic_os_wake_one((uint32_t *)(void *)&lock->word);
+}
+
 void mic_lock_acquire(mic_lock_t *lock)
 {
     if (lock_passes()) return;
     lock_acquire(lock);
     lock_note_taken(lock);
+}
+
+void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second)
+{
+    if (lock_passes()) return;
+    for (;;) {
+        uint32_t seen = 0;
+        lock_acquire(first);
+        if (mic_cas_acquire(&second->word, &seen, 1)) break;
+        lock_release(first);
+        mic_os_yield();
+    }
+    lock_note_taken(first);
+}
+
+void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second)
+{
+    if (lock_passes()) return;
+    lock_release(second);
+    if (CFG_DEBUG) lock_held &= ~((uint32_t)1 << first->rank);
+    lock_release(first);
 }
 
 void mic_lock_acquire_for_fork(mic_lock_t *lock) { lock_acquire(lock); }
@@ -61,7 +87,7 @@ void mic_lock_release(mic_lock_t *lock)
 {
     if (lock_passes()) return;
     if (CFG_DEBUG) lock_held &= ~((uint32_t)1 << lock->rank);
-    if (mic_exchange_release(&lock->word, 0) == 2) mic_os_wake_one((uint32_t *)(void *)&lock->word);
+    lock_release(lock);
 }
 
 void mic_lock_pass_begin(void) { mic_store_relaxed(&lock_passer, mic_thread_self()); }

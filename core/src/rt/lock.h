@@ -41,6 +41,10 @@ void mic_lock_release(mic_lock_t *lock);
 /* identity of the calling thread for as long as it runs; never 0 */
 uintptr_t mic_thread_self(void);
 
+/* Two locks of one rank, without an order between them: the second is only tried. */
+void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second);
+void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second);
+
 /* prepare takes all locks of a rank, one after the other in a fixed order */
 void mic_lock_acquire_for_fork(mic_lock_t *lock);
 /* From prepare (after all locks were taken) to parent/child (before they are released): the

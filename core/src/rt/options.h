@@ -89,7 +89,7 @@ void mic_options_check_names(const char *const *environment);
 long mic_option_get(int option);
 void mic_option_set(int option, long value);
 void mic_option_set_default(int option, long value); /* only if still at its default */
-bool mic_option_is_size(int option); /* value counts KiB */
+bool mic_option_is_size(int option);                 /* value counts KiB */
 /* Prints "name = value" of every option; out NULL = the report output. */
 void mic_options_print(void (*out)(const char *text, void *arg), void *arg);
 /* Same, with `prefix` before each line and only what differs from the default; returns how many. */
@@ -98,9 +98,9 @@ size_t mic_options_print_changed(const char *prefix, void (*out)(const char *tex
 /* For the generator of docs/OPTIONS.md and the golden test: row i, false behind the last one. */
 typedef struct mic_option_row {
     int number;
-    const char *name;     /* lower case, as in the environment */
-    const char *legacy;   /* older name or NULL */
-    const char *kind;     /* "bool", "number", "size" (KiB), "ms" */
+    const char *name;   /* lower case, as in the environment */
+    const char *legacy; /* older name or NULL */
+    const char *kind;   /* "bool", "number", "size" (KiB), "ms" */
     long initial;
     const char *sentence; /* what it does, or why it has no effect here */
 } mic_option_row_t;

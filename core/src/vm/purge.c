@@ -24,11 +24,37 @@ static bool purge_next_run(const uint64_t bits[MIC_SEGMENT_WORDS], size_t *first
     return true;
 }
 
+/* Where commits are charged a wholly free segment is given back completely. Its slices are taken
+   meanwhile; whoever claims them next commits anew. */
+static bool purge_decommit(const mic_arena_t *a, size_t segment)
+{
+    mic_segment_t *const s = &a->segments[segment];
+    const size_t slices = mic_segment_slices(a, segment);
+    if (!mic_slices_claim(s, 0, slices)) return false;
+    mic_lock_acquire(&mic_arena_lock);
+    const size_t bytes = (size_t)mic_load_relaxed(&s->committed) << MIC_SLICE_SHIFT;
+    char *const start = (char *)a->base + segment * MIC_SEGMENT_BYTES;
+    const bool ok = bytes == 0 || mic_os_decommit(start, bytes) == 0;
+    if (ok) {
+        mic_store_relaxed(&s->committed, 0);
+        for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) mic_store_relaxed(&s->dirty[i], 0);
+        mic_fetch_sub_relaxed(&mic_vm_counts.committed_bytes, bytes);
+        mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
+        mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
+        if (CFG_NO_THP || mic_option(MIC_OPTION_ALLOW_THP) == 0)
+            (void)mic_os_advise_huge(start, bytes, false);
+    }
+    mic_lock_release(&mic_arena_lock);
+    mic_slices_unclaim(s, 0, slices);
+    return ok;
+}
+
 static void purge_segment(const mic_arena_t *a, size_t segment)
 {
     mic_segment_t *const s = &a->segments[segment];
     uint64_t taken[MIC_SEGMENT_WORDS];
     mic_store_relaxed(&s->purge_at_ms, 0);
+    if (mic_os_strict_overcommit() && purge_decommit(a, segment)) return;
     for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
         uint64_t seen = mic_load_relaxed(&s->free[i]);
         do {

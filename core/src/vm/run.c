@@ -262,7 +262,7 @@ void mic_run_free(mic_run_t run)
             run_release_room(a, segment);
         else if (kind != 0 && segment < mic_load_relaxed(&a->hint[kind - 1]))
             mic_store_relaxed(&a->hint[kind - 1], segment);
-        if (!run.zero) mic_purge_note_freed(s);
+        if (!run.zero || mic_os_strict_overcommit()) mic_purge_note_freed(s);
         done += n;
     }
 }

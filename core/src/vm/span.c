@@ -25,9 +25,11 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
 {
     mic_segment_t *const s = &a->segments[segment];
     const size_t slices = mic_segment_slices(a, segment);
+    /* a short arena's base is aligned to a slice only: aligned are addresses */
+    const size_t phase = (a->base >> MIC_SLICE_SHIFT) & (align - 1);
     size_t first = 0;
     while (first + count <= slices) {
-        first = mic_align_up(run_next(s, first, slices, true), align);
+        first = mic_align_up(run_next(s, first, slices, true) + phase, align) - phase;
         if (first + count > slices) return false;
         const size_t end = run_next(s, first, slices, false);
         if (end - first >= count && mic_slices_claim(s, first, count)) {
@@ -190,6 +192,7 @@ static bool span_finish(size_t count, mic_run_t *run)
     run->count = (uint32_t)count;
     mic_slices_count_claimed(count);
     if (span_commit(run->arena, run->slice, count, &run->zero)) return true;
+    run->zero = false; /* slices behind the failure were not looked at */
     mic_run_free(*run);
     return false;
 }
