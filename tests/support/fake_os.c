@@ -401,3 +401,4 @@ int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
 
 bool fake_os_strict_overcommit;
 bool mic_os_strict_overcommit(void) { return fake_os_strict_overcommit; }
+uint64_t mic_os_process_id(void) { return (uint64_t)getpid(); }

@@ -32,7 +32,8 @@ void stress_begin(const char *name)
                             : (uint64_t)(now() * 1e6) ^ ((uint64_t)getpid() << 32);
     if (scale != NULL && atoi(scale) > 0) the_scale = (size_t)atoi(scale);
     setvbuf(stdout, NULL, _IONBF, 0);
-    printf("%s: MI_TEST_SEED=%llu MI_TEST_SCALE=%zu\n", name, (unsigned long long)the_seed, the_scale);
+    printf("%s: MI_TEST_SEED=%llu MI_TEST_SCALE=%zu\n", name, (unsigned long long)the_seed,
+           the_scale);
 }
 
 uint64_t stress_seed(void) { return the_seed; }

@@ -9,8 +9,11 @@
 
 bool mic_locate(const void *p, mic_located_t *at)
 {
-    mic_page_t *const page = mic_page_of(p);
-    if (page == NULL) return false;
+    mic_page_t *page; /* nearly always the first slice of a page of the main region */
+    if (mic_unlikely(!mic_page_find_main(p, &page)) || mic_unlikely(mic_page_owner(page) == 0)) {
+        page = mic_page_of(p);
+        if (page == NULL) return false;
+    }
     const mic_block_check_t check = mic_page_locate(page, p, &at->index);
     if (check == MIC_BLOCK_OUTSIDE) return false;
     at->page = page;
@@ -155,6 +158,13 @@ bool mic_is_owned(const void *p)
 
 size_t mic_usable_size(const void *p)
 {
+    /* some programs ask for every block; no more is checked here than free's fast path does */
+    mic_page_t *page;
+    if (mic_likely(mic_page_find_main(p, &page))) {
+        const uintptr_t owner = mic_page_owner(page);
+        if (mic_likely(owner != 0) && mic_likely((owner & MIC_OWNER_INNER) == 0))
+            return page->block_bytes;
+    }
     mic_located_t at;
     return p != NULL && mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
 }

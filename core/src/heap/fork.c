@@ -76,6 +76,12 @@ static void fork_rebuild_record(mic_record_t *record)
     mic_lock_release(&record->lock);
 }
 
+static void fork_is_mine(mic_record_t *record)
+{
+    record->process_id = mic_os_process_id();
+    mic_store_relaxed(&record->thread_id, mic_os_thread_id());
+}
+
 static void fork_rebuild(void)
 {
     fork_reset_tokens();
@@ -86,7 +92,10 @@ static void fork_rebuild(void)
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
         if (r->state == MIC_RECORD_FROZEN) continue;
         const bool mine = r == mic_tls.record;
-        mic_store_relaxed(&r->thread_id, mine ? mic_os_thread_id() : 0);
+        if (mine)
+            fork_is_mine(r);
+        else
+            mic_store_relaxed(&r->thread_id, 0);
         if (!mine && mic_load_relaxed(&r->busy) != 0) {
             r->state = MIC_RECORD_FROZEN;
             continue;
@@ -107,7 +116,7 @@ static void fork_child(void)
     if (first->all_next != NULL || first != mic_tls.record || mic_record_notified())
         fork_rebuild();
     else
-        mic_store_relaxed(&mic_tls.record->thread_id, mic_os_thread_id());
+        fork_is_mine(mic_tls.record);
 }
 
 void mic_fork_register(void) { (void)mic_os_on_fork(fork_prepare, fork_parent, fork_child); }

@@ -26,6 +26,7 @@ typedef struct mic_record {
     mic_atomic(uint32_t) collect;   /* [atomic: relaxed] somebody asks for a forced collection */
     uint32_t state;                 /* [authority] mic_record_state_t */
     mic_atomic(uint64_t) thread_id; /* [atomic: claim] system id of its thread, 0 = none */
+    uint64_t process_id;            /* [owner] where thread_id means something */
     bool in_pool;                   /* [lock: pool] */
     struct mic_record *pool_next, *pool_prev; /* [lock: pool] */
     struct mic_record *all_next;              /* [const] every record ever made */

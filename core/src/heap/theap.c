@@ -165,11 +165,11 @@ void mic_theap_page_unfull(mic_page_t *page)
 }
 
 /* Nothing live in it and malloc does not pop from it: is it more than the class needs? An orphan
-   needs nothing. */
+   needs nothing, and of the larger pages only the active one is worth keeping. */
 static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 {
     if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
-    if (theap->record->state == MIC_RECORD_ORPHAN) return true;
+    if (theap->record->state == MIC_RECORD_ORPHAN || page->kind != MIC_PAGE_SMALL) return true;
     return theap->active[page->cls] != NULL ||
            theap->queue[page->cls] != theap->queue_last[page->cls];
 }

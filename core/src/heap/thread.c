@@ -25,7 +25,7 @@ static mic_atomic(uintptr_t) record_first; /* [lock: record list; read by anyone
 /* PTHREAD_DESTRUCTOR_ITERATIONS; the race detector ends a thread in the last pass itself */
 #define THREAD_LAST_PASS (MIC_TSAN ? 3 : 4)
 
-enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY, PROCESS_FAILED };
+enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY };
 static mic_atomic(uint32_t) process_state;
 static mic_atomic(uint32_t) process_hooked;
 
@@ -50,8 +50,8 @@ bool mic_process_start(void)
         const bool ok = mic_arena_init();
         mic_theap_init(&mic_record_late.theap, &mic_record_late);
         mic_record_late.state = MIC_RECORD_ORPHAN;
-        (void)mic_os_thread_exit_init(thread_exit);
-        mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_FAILED);
+        if (ok) (void)mic_os_thread_exit_init(thread_exit);
+        mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_NEW);
         return ok;
     }
     while (mic_load_acquire(&process_state) == PROCESS_STARTING) mic_os_yield();
@@ -93,6 +93,7 @@ static mic_record_t *record_new(void)
 static mic_record_t *record_of_dead(void)
 {
     static mic_atomic(uintptr_t) cursor; /* hint */
+    const uint64_t process = mic_os_process_id();
     mic_record_t *r = (mic_record_t *)mic_load_relaxed(&cursor);
     for (int i = 0; i < RECORD_LOOK_MAX; i++) {
         if (r == NULL) r = mic_record_first();
@@ -100,6 +101,9 @@ static mic_record_t *record_of_dead(void)
         mic_record_t *const record = r;
         r = r->all_next;
         uint64_t id = mic_load_acquire(&record->thread_id);
+        /* of another process: we are a child that no fork handler told; whose thread this is is
+           not known */
+        if (record->process_id != process) continue;
         if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
         if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;
         mic_store_relaxed(&cursor, (uintptr_t)r);
@@ -122,6 +126,7 @@ bool mic_thread_attach(void)
         record = record_new();
     if (record == NULL) return false;
     record->state = MIC_RECORD_LIVE;
+    record->process_id = mic_os_process_id();
     mic_store_release(&record->thread_id, mic_os_thread_id());
     mic_tls.record = record;
     mic_tls.theap = &record->theap;

@@ -356,6 +356,8 @@ void mic_os_thread_arm(void *pass)
     errno = saved;
 }
 
+uint64_t mic_os_process_id(void) { return (uint64_t)getpid(); }
+
 uint64_t mic_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
 
 bool mic_os_thread_is_alive(uint64_t id)

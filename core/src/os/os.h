@@ -75,6 +75,7 @@ mic_noreturn void mic_os_abort(void);
 /* Registers `at_exit` to run when a thread ends that called mic_os_thread_arm. Once. */
 int mic_os_thread_exit_init(void (*at_exit)(void *pass));
 /* Id of the calling thread, never 0; whether a thread of this process with that id still runs. */
+uint64_t mic_os_process_id(void);
 uint64_t mic_os_thread_id(void);
 bool mic_os_thread_is_alive(uint64_t id);
 /* `pass` is handed to at_exit; must not be NULL. May allocate (glibc: key numbers >= 32). */
