@@ -1,0 +1,75 @@
+/* fake-os */
+/* Records and threads: what owner words rely on, attaching and handing over. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "alloc/alloc.h"
+#include "fake_os.h"
+#include "heap/thread.h"
+
+/* The low bits of an owner word are tags: no record may have any of them in its address. */
+static void test_alignment(void **state)
+{
+    (void)state;
+    assert_int_equal((uintptr_t)&mic_record_late & MIC_OWNER_TAGS, 0);
+    assert_int_equal((uintptr_t)MIC_RECORD_BOOT & MIC_OWNER_TAGS, 0);
+    assert_int_equal((uintptr_t)MIC_RECORD_GONE & MIC_OWNER_TAGS, 0);
+    assert_true(mic_thread_attach());
+    for (const mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        assert_int_equal((uintptr_t)r & MIC_OWNER_TAGS, 0);
+}
+
+static void *attach(void *arg)
+{
+    assert_true(mic_tls.record == MIC_RECORD_BOOT);
+    mic_free(NULL);
+    assert_true(mic_tls.record == MIC_RECORD_BOOT); /* freeing never makes a thread ready */
+    mic_free(mic_malloc(10));
+    *(mic_record_t **)arg = mic_tls.record;
+    return NULL;
+}
+
+/* The record of a thread that ended serves the next one. */
+static void test_reuse(void **state)
+{
+    (void)state;
+    mic_record_t *first = NULL, *second = NULL;
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, attach, &first), 0);
+    pthread_join(t, NULL);
+    assert_true(first->in_pool);
+    assert_int_equal(first->state, MIC_RECORD_ORPHAN);
+    assert_int_equal(pthread_create(&t, NULL, attach, &second), 0);
+    pthread_join(t, NULL);
+    assert_ptr_equal(first, second);
+}
+
+static void test_detach(void **state)
+{
+    (void)state;
+    void *const p = mic_malloc(10);
+    mic_record_t *const record = mic_tls.record;
+    mic_thread_detach(false);
+    assert_false(mic_thread_is_ready());
+    assert_true(record->in_pool);
+    mic_free(p); /* a remote free, by now */
+    assert_false(mic_thread_is_ready());
+    mic_free(mic_malloc(10));
+    assert_ptr_equal(mic_tls.record, record);
+    assert_true(mic_theap_is_valid(&record->theap));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alignment),
+        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_detach),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
