@@ -61,7 +61,17 @@ static void free_remotely(void *block)
     size_t index;
     (void)mic_page_locate(page, block, &index);
     assert_true(mic_remote_set(page, index));
-    mic_record_notify(page);
+    mic_record_notify(page, NULL);
+}
+
+/* as a thief does it */
+static bool adopt_page(mic_page_t *page, mic_record_t *orphan, mic_theap_t *to)
+{
+    if (!mic_pool_take(orphan)) return false;
+    mic_record_adopt(orphan);
+    const bool ok = mic_theap_adopt_page(page, &orphan->theap, to);
+    mic_record_put_back(orphan);
+    return ok;
 }
 
 static void test_order(void **state)
@@ -129,20 +139,20 @@ static void test_adopt_page(void **state)
     mic_record_t *const orphan = RECORD(0), *const live = RECORD(1);
     void *const x = block_of(orphan, 3), *const y = block_of(orphan, 3), *const z = block_of(orphan, 9);
     mic_page_t *const page = mic_page_of(x);
-    assert_false(mic_theap_adopt_page(page, &live->theap)); /* its thread lives */
+    assert_false(adopt_page(page, orphan, &live->theap)); /* its thread lives */
     mic_theap_collect(&orphan->theap);
     free_remotely(z);
     orphan->state = MIC_RECORD_ORPHAN; /* as a thread that ends does */
     mic_record_put_back(orphan);
     assert_true(mic_record_is_orphan(orphan));
-    assert_true(mic_theap_adopt_page(page, &live->theap));
+    assert_true(adopt_page(page, orphan, &live->theap));
     assert_ptr_equal(mic_record_of_owner(mic_page_owner(page)), live);
     assert_true(orphan->in_pool);
     assert_true(mic_theap_is_valid(&live->theap));
     assert_true(mic_theap_is_valid(&orphan->theap));
     assert_int_equal(live->theap.page_count, 1);
     assert_int_equal(orphan->theap.page_count, 0);
-    assert_false(mic_theap_adopt_page(page, &RECORD(2)->theap));
+    assert_false(adopt_page(page, orphan, &RECORD(2)->theap));
     free_remotely(x);
     free_remotely(y);
     mic_record_drain(live);
@@ -163,7 +173,7 @@ static void test_adopt_full_page(void **state)
     assert_true((mic_page_owner(page) & MIC_OWNER_FULL) != 0);
     mic_theap_collect(&orphan->theap);
     mic_record_put_back(orphan);
-    assert_true(mic_theap_adopt_page(page, &live->theap));
+    assert_true(adopt_page(page, orphan, &live->theap));
     assert_true((mic_page_owner(page) & MIC_OWNER_FULL) != 0);
     assert_true(mic_theap_is_valid(&live->theap));
     mic_theap_page_unfull(page);
