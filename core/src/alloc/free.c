@@ -100,21 +100,40 @@ static bool free_last_of_full(mic_page_t *page, mic_atomic(uint64_t) *words, uin
     return last;
 }
 
-static void free_remote(mic_page_t *page, size_t index, const void *p)
+static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t index)
 {
-    size_t count; /* like `span` from before RF.1 */
-    mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
+    /* before RF.1: afterwards the page may change hands */
     const uint32_t reserved = page->reserved;
-    const bool span = page->kind == MIC_PAGE_SPAN; /* not after RF.1: the page may change hands */
+    const bool span = page->kind == MIC_PAGE_SPAN;
     uint64_t word;
-    if (!mic_remote_set(page, index, &word)) {
-        mic_report_error(EAGAIN, "double free of %p", p);
+    if (mic_unlikely(!mic_remote_set_in(words, index, &word))) {
+        mic_report_error(EAGAIN, "double free of %p", mic_page_block(page, index));
         return;
     }
-    if (span)
+    if (mic_unlikely(span))
         mic_free_span(page);
     else if (!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))
-        mic_record_notify(page, mic_thread_is_ready() ? &mic_tls.record->theap : NULL);
+        if (!mic_remote_is_told(page))
+            mic_record_notify(page, mic_thread_is_ready() ? &mic_tls.record->theap : NULL);
+}
+
+/* Another thread's block in the first slice of a page of the main region; false: none such. */
+mic_inline bool free_plain_remote(void *p)
+{
+    mic_page_t *page;
+    if (mic_unlikely(!mic_page_find_main(p, &page))) return false;
+    const uintptr_t owner = mic_page_owner(page);
+    if (mic_unlikely(owner == 0) || mic_unlikely((owner & MIC_OWNER_INNER) != 0) ||
+        mic_record_of_owner(owner) == mic_tls.record)
+        return false;
+    const size_t offset = (size_t)((char *)p - page->start);
+    const size_t index = mic_page_index_of(page, offset);
+    if (mic_unlikely(index * page->block_bytes != offset) || mic_unlikely(index >= page->reserved))
+        return false;
+    const size_t slice = (size_t)((char *)page - mic_region.descriptors) / MIC_DESCRIPTOR_BYTES;
+    char *const words = mic_region.remote + slice * MIC_REMOTE_BITMAP_BYTES;
+    free_remote(page, (mic_atomic(uint64_t) *)(void *)words, index);
+    return true;
 }
 
 /* Not a plain block of a small page's owner, a page with inner pointers, or of the first slice. */
@@ -128,25 +147,12 @@ static void free_located(void *p)
     if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record)
         free_local_slow(at.page, at.block);
     else
-        free_remote(at.page, at.index, p);
+        free_remote(at.page, mic_arena_remote_words(at.page->arena, at.page->start), at.index);
 }
 
 void mic_free_slow(void *p)
 {
-    if (p == NULL) return;
-    /* another thread's block, by far the most frequent case here */
-    mic_page_t *page;
-    if (mic_likely(mic_page_find_main(p, &page))) {
-        const uintptr_t owner = mic_page_owner(page);
-        if (owner != 0 && (owner & MIC_OWNER_INNER) == 0 &&
-            mic_record_of_owner(owner) != mic_tls.record) {
-            size_t index;
-            if (mic_likely(mic_page_locate(page, p, &index) == MIC_BLOCK_START)) {
-                free_remote(page, index, p);
-                return;
-            }
-        }
-    }
+    if (mic_likely(free_plain_remote(p)) || p == NULL) return; /* by far the most frequent here */
     free_located(p);
 }
 

@@ -7,7 +7,7 @@
 
 /* Two dummies that own no page: a thread that is not ready yet, and one whose record was handed
    over for good (it allocates from the late record). */
-extern char mic_record_boot_mark[], mic_record_gone_mark[];
+extern mic_hidden char mic_record_boot_mark[], mic_record_gone_mark[];
 #define MIC_RECORD_BOOT ((mic_record_t *)(void *)mic_record_boot_mark)
 #define MIC_RECORD_GONE ((mic_record_t *)(void *)mic_record_gone_mark)
 

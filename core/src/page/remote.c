@@ -10,15 +10,20 @@ mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *count)
     return mic_arena_remote_words(page->arena, page->start);
 }
 
-bool mic_remote_set(mic_page_t *page, size_t index, uint64_t *word)
+bool mic_remote_set_in(mic_atomic(uint64_t) *words, size_t index, uint64_t *word)
 {
-    mic_atomic(uint64_t) *const words = mic_arena_remote_words(page->arena, page->start);
     const uint64_t bit = (uint64_t)1 << (index & 63);
     /* RF.1 seq_cst: releases the block's contents (pairs with the exchange in RF.10) and is one
        side of the store-load pair with RF.9's exchange and RF.10's load */
     const uint64_t old = mic_fetch_or_seqcst(&words[index >> 6], bit);
     *word = old | bit;
     return (old & bit) == 0;
+}
+
+bool mic_remote_set(mic_page_t *page, size_t index)
+{
+    uint64_t word;
+    return mic_remote_set_in(mic_arena_remote_words(page->arena, page->start), index, &word);
 }
 
 bool mic_remote_all(mic_atomic(uint64_t) *words, uint32_t reserved)

@@ -29,8 +29,15 @@ mic_inline mic_inbox_t *mic_owner_inbox(uintptr_t owner)
 /* ---- freer ---- */
 
 /* RF.1: sets the block's bit. False: it was set, the block was freed twice. The caller has the
-   block; afterwards only the functions below may touch the page. *word: its bits after that. */
-bool mic_remote_set(mic_page_t *page, size_t index, uint64_t *word);
+   block; afterwards only the functions below may touch the page. */
+bool mic_remote_set(mic_page_t *page, size_t index);
+/* The same where the page's words are known; *word: the bits of the block's word after that. */
+bool mic_remote_set_in(mic_atomic(uint64_t) *words, size_t index, uint64_t *word);
+/* RF.2 alone: the owner was told already and nothing is left to do. */
+mic_inline bool mic_remote_is_told(const mic_page_t *page)
+{
+    return mic_load_seqcst(&page->pending) != 0;
+}
 /* RF.20: every one of `reserved` blocks was freed remotely and none collected, as of now. Their
    words (mic_remote_words, from before RF.1) may be looked at any time: their address is fixed. */
 bool mic_remote_all(mic_atomic(uint64_t) *words, uint32_t reserved);

@@ -93,6 +93,7 @@ bool mic_arena_init(void)
     const bool ok = arena_ladder_locked(bytes >> MIC_SLICE_SHIFT, 16);
     if (ok) {
         mic_region.descriptors = mic_arenas[0].descriptors;
+        mic_region.remote = mic_arenas[0].remote;
         mic_region.base = mic_arenas[0].base;
     }
     mic_lock_release(&mic_arena_lock);

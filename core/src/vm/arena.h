@@ -27,6 +27,7 @@ typedef struct mic_region {
     uintptr_t base;              /* [const from init] */
     mic_atomic(uint64_t) slices; /* [lock: arena] slices with readable descriptors, a prefix */
     char *descriptors;           /* [const from init] */
+    char *remote;                /* [const from init] remote bits */
 } mic_region_t;
 extern mic_hidden mic_region_t mic_region mic_aligned(MIC_CACHE_LINE);
 

@@ -107,6 +107,17 @@ void mic_purge_run(bool force)
     (void)mic_exchange_release(&purge_running, 0);
 }
 
+bool mic_purge_at_once(mic_run_t run)
+{
+    const size_t bytes = (size_t)run.count << MIC_SLICE_SHIFT;
+    if (mic_option(MIC_OPTION_PURGE_DELAY) < 0 || mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0)
+        return false;
+    mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
+    if (mic_os_purge(mic_run_start(run), bytes) != 0) return false;
+    mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
+    return true;
+}
+
 void mic_purge_note_freed(mic_segment_t *segment)
 {
     const long delay = mic_option(MIC_OPTION_PURGE_DELAY);

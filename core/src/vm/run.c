@@ -250,6 +250,7 @@ void mic_run_free(mic_run_t run)
 {
     mic_arena_t *const a = &mic_arenas[run.arena];
     mic_fetch_sub_relaxed(&mic_vm_counts.used_slices, run.count);
+    if (!run.zero && run.count > MIC_SEGMENT_SLICES) run.zero = mic_purge_at_once(run);
     for (size_t done = 0; done < run.count;) {
         const size_t segment = (run.slice + done) / MIC_SEGMENT_SLICES;
         const size_t first = (run.slice + done) % MIC_SEGMENT_SLICES;
