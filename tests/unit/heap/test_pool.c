@@ -144,7 +144,7 @@ static void test_adopt_page(void **state)
     free_remotely(z);
     orphan->state = MIC_RECORD_ORPHAN; /* as a thread that ends does */
     mic_record_put_back(orphan);
-    assert_true(mic_record_is_orphan(orphan));
+    assert_true(tagged(orphan));
     assert_true(adopt_page(page, orphan, &live->theap));
     assert_ptr_equal(mic_record_of_owner(mic_page_owner(page)), live);
     assert_true(orphan->in_pool);
