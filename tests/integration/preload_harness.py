@@ -184,7 +184,7 @@ class Preload:
             return self._count
 
     def start(self, argv, preloaded, cwd, env=None, stdin=subprocess.DEVNULL, home=None, **files):
-        """Starts a program in a session of its own; returns (Popen of the launcher, report path)."""
+        """Starts a program in a process group of its own; returns the Popen of the launcher."""
         report = self.work / f"report-{self._next()}"
         library = str(self.library) if preloaded else "-"
         child = subprocess.Popen(
