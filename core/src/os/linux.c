@@ -92,26 +92,52 @@ bool mic_os_strict_overcommit(void)
     return value == 2;
 }
 
+static void *os_reserve_at(void *hint, size_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    return mmap(hint, bytes, PROT_NONE, flags, -1, 0);
+}
+
+/* An aligned range cut out of a longer one. */
+static void *os_reserve_longer(size_t bytes, size_t alignment)
+{
+    char *const p = os_reserve_at(NULL, bytes + alignment);
+    if (p == MAP_FAILED) return NULL;
+    const uintptr_t mask = (uintptr_t)alignment - 1;
+    char *const start = p + ((alignment - ((uintptr_t)p & mask)) & mask);
+    char *const end = p + bytes + alignment;
+    if (start != p) munmap(p, (size_t)(start - p));
+    if (end != start + bytes) munmap(start + bytes, (size_t)(end - (start + bytes)));
+    return start;
+}
+
+/* Without a longer one, for which there is no room: at an aligned place below where it would be. */
+static void *os_reserve_tight(size_t bytes, size_t alignment)
+{
+    char *p = os_reserve_at(NULL, bytes);
+    for (int attempt = 0; attempt < 3 && p != MAP_FAILED; attempt++) {
+        if (((uintptr_t)p & (alignment - 1)) == 0) return p;
+        munmap(p, bytes);
+        if (attempt < 2) p = os_reserve_at((void *)((uintptr_t)p & ~(alignment - 1)), bytes);
+    }
+    return NULL;
+}
+
 int mic_os_reserve(size_t bytes, size_t alignment, void **address)
 {
     const int saved = errno;
-    const size_t slack = alignment > mic_os_info.page_bytes ? alignment : 0;
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    int error = 0;
-    char *p = mmap(NULL, bytes + slack, PROT_NONE, flags, -1, 0);
-    if (p == MAP_FAILED) {
-        error = errno;
+    void *p;
+    if (alignment <= mic_os_info.page_bytes) {
+        p = os_reserve_at(NULL, bytes);
+        if (p == MAP_FAILED) p = NULL;
     } else {
-        char *start = p;
-        if (slack != 0) {
-            const uintptr_t mask = (uintptr_t)alignment - 1;
-            start = p + ((alignment - ((uintptr_t)p & mask)) & mask);
-            if (start != p) munmap(p, (size_t)(start - p));
-            char *end = p + bytes + slack;
-            if (end != start + bytes) munmap(start + bytes, (size_t)(end - (start + bytes)));
-        }
-        (void)os_madvise(start, bytes, MADV_DONTDUMP);
-        *address = start;
+        p = os_reserve_longer(bytes, alignment);
+        if (p == NULL) p = os_reserve_tight(bytes, alignment);
+    }
+    const int error = p == NULL ? (errno == 0 ? ENOMEM : errno) : 0;
+    if (p != NULL) {
+        (void)os_madvise(p, bytes, MADV_DONTDUMP);
+        *address = p;
     }
     errno = saved;
     return error;
