@@ -163,18 +163,25 @@ def machine_setting(path, value, restore=None):
     before = Path(path).read_text().strip()
     if "[" in before:
         before = before.split("[")[1].split("]")[0]
-    words = [str(w) for pair in restore or [(path, before)] for w in pair]
-    script = 'trap "" INT TERM HUP; cat >&-; while [ $# -gt 1 ]; do echo "$2" >"$1"; shift 2; done'
+    restore = restore or [(path, before)]
+    words = [str(word) for pair in restore for word in pair]
+    script = 'trap "" INT TERM HUP; cat >/dev/null; while [ $# -gt 1 ]; do echo "$2" >"$1"; shift 2; done'
     guard = subprocess.Popen(["sh", "-c", script, "guard", *words], stdin=subprocess.PIPE,
                              stdout=subprocess.DEVNULL, start_new_session=True)
     try:
+        time.sleep(0.05)
+        assert guard.poll() is None, "no guard: nothing is changed"
         try:
             Path(path).write_text(f"{value}\n")
         except OSError as error:
             pytest.skip(f"SKIPPED LOUDLY: {path} may not be written here: {error}")
         yield
     finally:
+        if guard.poll() is not None:  # somebody ended it
+            for where, old in restore:
+                Path(where).write_text(f"{old}\n")
         guard.stdin.close()
         guard.wait(30)
-    now = Path(path).read_text().strip()
-    assert restore or before in now, f"{path} is {now}, was {before}"
+    for where, old in restore:
+        now = Path(where).read_text().strip()
+        assert f"[{old}]" in now or now == str(old), f"{where} is {now}, was {old}"
