@@ -26,8 +26,8 @@ typedef struct head {
 static void *make_block(stress_random_t *r)
 {
     const size_t bytes =
-        sizeof(head_t) + (stress_below(r, 100) == 0 ? stress_below(r, 900000)
-                                                   : stress_below(r, SLOT_BYTES_MAX));
+        sizeof(head_t) +
+        (stress_below(r, 100) == 0 ? stress_below(r, 900000) : stress_below(r, SLOT_BYTES_MAX));
     head_t *const h = mi_malloc(bytes);
     stress_require(h != NULL);
     h->bytes = bytes - sizeof *h;

@@ -79,7 +79,8 @@ static void run(size_t producers, size_t consumers, size_t items)
     for (size_t i = 0; i < n; i++) pthread_join(t[i], NULL);
     mi_collect(true);
     printf("%zu -> %zu: %zu items, %.2f s, %llu slices left\n", producers, consumers, items,
-           stress_seconds() - start, (unsigned long long)mic_load_relaxed(&mic_vm_counts.used_slices));
+           stress_seconds() - start,
+           (unsigned long long)mic_load_relaxed(&mic_vm_counts.used_slices));
 }
 
 static void run_mixed(size_t threads, size_t items)

@@ -58,8 +58,8 @@ int main(void)
         pthread_barrier_destroy(&all);
         mi_collect(true);
         const uint64_t left = mic_load_relaxed(&mic_vm_counts.used_slices);
-        printf("%d at once: %llu slices left, resident %zu KiB\n", AT_ONCE, (unsigned long long)left,
-               stress_rss_kib());
+        printf("%d at once: %llu slices left, resident %zu KiB\n", AT_ONCE,
+               (unsigned long long)left, stress_rss_kib());
         stress_require(left <= 64);
     }
     const size_t threads = stress_scaled(400000, 2000);

@@ -76,7 +76,8 @@ static void case_data(size_t bytes)
         const size_t sum = take_all(&list, bytes);
         const double start = stress_seconds();
         for (int i = 0; i < 20; i++) stress_require(mi_malloc(bytes) == NULL);
-        printf("data limit %zu MiB, blocks of %zu: %zu MiB, 20 failures in %.3f s, size %zu -> %zu GiB\n",
+        printf("data limit %zu MiB, blocks of %zu: %zu MiB, 20 failures in %.3f s, size %zu -> %zu "
+               "GiB\n",
                limit_bytes / MIB, bytes, sum / MIB, stress_seconds() - start, size_before >> 20,
                stress_size_kib() >> 20);
         stress_require(sum >= limit_bytes / 2);

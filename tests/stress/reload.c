@@ -14,18 +14,19 @@
 #include "mimalloc.h"
 #include "stress.h"
 
-static const char source[] = "#include <stdlib.h>\n"
-                             "#include <string.h>\n"
-                             "static __thread char *mine[64]; static char *all[4096];\n"
-                             "__attribute__((constructor)) static void start(void) {\n"
-                             "  for (int i = 0; i < 4096; i++) all[i] = calloc(1, 16 + i % 700); }\n"
-                             "__attribute__((destructor)) static void end(void) {\n"
-                             "  for (int i = 0; i < 4096; i++) free(all[i]); }\n"
-                             "void *work(int n) { for (int i = 0; i < 64; i++) {\n"
-                             "  free(mine[i]); mine[i] = malloc(100 + 50 * i + n);\n"
-                             "  memset(mine[i], n, 100); }\n"
-                             "  for (int i = 1; i < 64; i++) { free(mine[i]); mine[i] = 0; }\n"
-                             "  char *p = mine[0]; mine[0] = 0; return p; }\n";
+static const char source[] =
+    "#include <stdlib.h>\n"
+    "#include <string.h>\n"
+    "static __thread char *mine[64]; static char *all[4096];\n"
+    "__attribute__((constructor)) static void start(void) {\n"
+    "  for (int i = 0; i < 4096; i++) all[i] = calloc(1, 16 + i % 700); }\n"
+    "__attribute__((destructor)) static void end(void) {\n"
+    "  for (int i = 0; i < 4096; i++) free(all[i]); }\n"
+    "void *work(int n) { for (int i = 0; i < 64; i++) {\n"
+    "  free(mine[i]); mine[i] = malloc(100 + 50 * i + n);\n"
+    "  memset(mine[i], n, 100); }\n"
+    "  for (int i = 1; i < 64; i++) { free(mine[i]); mine[i] = 0; }\n"
+    "  char *p = mine[0]; mine[0] = 0; return p; }\n";
 
 typedef void *work_fun(int);
 static work_fun *work;
@@ -43,7 +44,7 @@ static void *thread(void *arg)
 
 static bool build(const char *directory, char *library, size_t size)
 {
-    char command[512], path[256];
+    char command[2048], path[1024];
     snprintf(path, sizeof path, "%s/plugin.c", directory);
     snprintf(library, size, "%s/plugin.so", directory);
     FILE *const f = fopen(path, "w");

@@ -21,7 +21,10 @@ typedef struct entry {
 static _Atomic(entry_t *) shared[64];
 static size_t steps;
 
-static size_t pick_alignment(stress_random_t *r) { return (size_t)1 << stress_below(r, stress_below(r, 20) == 0 ? 24 : 14); }
+static size_t pick_alignment(stress_random_t *r)
+{
+    return (size_t)1 << stress_below(r, stress_below(r, 20) == 0 ? 24 : 14);
+}
 
 static void make(entry_t *e, stress_random_t *r)
 {
@@ -45,7 +48,8 @@ static void make(entry_t *e, stress_random_t *r)
         stress_require(e->bytes == 0 || p[e->bytes - 1] == 0);
         break;
     }
-    default: e->block = mi_malloc(e->bytes);
+    default:
+        e->block = mi_malloc(e->bytes);
     }
     stress_require(e->block != NULL);
     if (e->alignment != 0)
@@ -59,10 +63,17 @@ static void resize(entry_t *e, stress_random_t *r)
     const size_t old = e->bytes;
     size_t bytes;
     switch (stress_below(r, 4)) {
-    case 0: bytes = stress_size(r, 6000000); break;
-    case 1: bytes = old + stress_below(r, old + 2); break; /* grows */
-    case 2: bytes = stress_below(r, old + 1); break;
-    default: bytes = old + 1;
+    case 0:
+        bytes = stress_size(r, 6000000);
+        break;
+    case 1:
+        bytes = old + stress_below(r, old + 2);
+        break; /* grows */
+    case 2:
+        bytes = stress_below(r, old + 1);
+        break;
+    default:
+        bytes = old + 1;
     }
     if (bytes > 40000000) bytes = 1000;
     stress_check(e->block, old, e->mark);

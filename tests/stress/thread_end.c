@@ -15,9 +15,9 @@
 static pthread_key_t key;
 
 typedef struct late_use {
-    int pass;       /* counts the destructor's calls */
+    int pass;        /* counts the destructor's calls */
     int first, last; /* passes that use the allocator */
-    bool before;    /* the thread itself uses it too */
+    bool before;     /* the thread itself uses it too */
     void *block;
 } late_use_t;
 

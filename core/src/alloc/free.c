@@ -60,6 +60,8 @@ static void free_local_slow(mic_page_t *page, void *block)
 
 void mic_free_span(mic_page_t *page)
 {
+    if ((page->flags & MIC_PAGE_EMPTIED) == 0 && mic_purge_at_once(mic_page_run(page)))
+        page->flags |= MIC_PAGE_EMPTIED;
     for (;;) {
         mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
         mic_lock_acquire(&record->lock);

@@ -37,7 +37,8 @@ typedef struct mic_record {
 } mic_record_t;
 
 _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address");
-#define MIC_RECORD_ALIGN ((size_t)128)
+/* of every record, static ones too: the low bits of an owner word are tags */
+#define MIC_RECORD_ALIGN 128
 
 mic_inline mic_record_t *mic_record_of_owner(uintptr_t owner)
 {

@@ -15,8 +15,8 @@ _Alignas(128) char mic_record_gone_mark[128];
 mic_thread_local mic_tls_t mic_tls = {(mic_theap_t *)(uintptr_t)&mic_theap_empty,
                                       (mic_record_t *)(void *)mic_record_boot_mark};
 
-mic_record_t mic_record_late = {.inbox = {MIC_INBOX_ORPHAN},
-                                .lock = MIC_LOCK_INIT(MIC_RANK_RECORD)};
+_Alignas(MIC_RECORD_ALIGN) mic_record_t mic_record_late = {.inbox = {MIC_INBOX_ORPHAN},
+                                                           .lock = MIC_LOCK_INIT(MIC_RANK_RECORD)};
 mic_lock_t mic_late_lock = MIC_LOCK_INIT(MIC_RANK_LATE);
 
 static mic_lock_t record_list_lock = MIC_LOCK_INIT(MIC_RANK_HEAPS);

@@ -123,6 +123,7 @@ uint32_t mic_remote_collect(mic_page_t *page)
 
 void mic_page_owner_publish(mic_page_t *page, mic_inbox_t *inbox, uintptr_t tags)
 {
+    mic_require(((uintptr_t)inbox & MIC_OWNER_TAGS) == 0);
     /* RF.17 seq_cst both: either the holder of a late token sees the new owner, or the new owner
        sees the token and polls */
     mic_store_seqcst(&page->owner, (uintptr_t)inbox | tags);

@@ -62,19 +62,12 @@ static bool arena_reserve_locked(size_t slices)
     return true;
 }
 
-/* Halves until it fits, down to one segment, then to short ones. */
+/* Halves until it fits: to one segment, then to a single short one, never below `least`. */
 static bool arena_ladder_locked(size_t slices, size_t least)
 {
-    for (;;) {
+    for (; slices >= least; slices /= 2)
         if (arena_reserve_locked(slices)) return true;
-        if (slices / 2 < least) return false;
-        slices /= 2;
-        if (slices < MIC_SEGMENT_SLICES && slices > 64)
-            slices = 64; /* 4 MiB, then 1 MiB */
-        else if (slices < 64)
-            slices = 16;
-        if (slices < 16) return false;
-    }
+    return false;
 }
 
 bool mic_arena_init(void)

@@ -105,6 +105,9 @@ bool mic_arena_find(const void *p, unsigned *arena, size_t *slice);
 /* Purges what is due; force: everything free, now. Cheap when nothing is due. */
 void mic_purge_run(bool force);
 void mic_purge_note_freed(mic_segment_t *segment);
+/* A run that is about to be freed and too large to wait for the purge delay. True: it was purged,
+   it reads as zero. */
+bool mic_purge_at_once(mic_run_t run);
 
 /* ---- permanent metadata: zeroed, never given back, cache-line aligned ---- */
 void *mic_meta_alloc(size_t bytes, size_t alignment);

@@ -87,7 +87,10 @@ void mic_purge_run(bool force)
 {
     const uint64_t next = mic_load_relaxed(&purge_next_ms);
     if (!force && (next == 0 || mic_os_clock_ms() < next)) return;
-    if (mic_exchange_acquire(&purge_running, 1) != 0) return;
+    while (mic_exchange_acquire(&purge_running, 1) != 0) {
+        if (!force) return;
+        mic_os_yield(); /* what the other one holds is to be free when this returns */
+    }
     const uint64_t now = mic_os_clock_ms();
     mic_store_relaxed(&purge_next_ms, 0);
     uint64_t later = UINT64_MAX;
@@ -110,6 +113,7 @@ void mic_purge_run(bool force)
 bool mic_purge_at_once(mic_run_t run)
 {
     const size_t bytes = (size_t)run.count << MIC_SLICE_SHIFT;
+    if (run.count <= MIC_SEGMENT_SLICES) return false;
     if (mic_option(MIC_OPTION_PURGE_DELAY) < 0 || mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0)
         return false;
     mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);

@@ -189,10 +189,11 @@ static bool run_new_segment(unsigned arena, unsigned kind, size_t opened_before)
    address space; another arena would not help. */
 static bool run_has_unopened(size_t slices)
 {
-    const size_t need = mic_divide_up(slices, MIC_SEGMENT_SLICES);
-    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
-        if (mic_arenas[i].segment_count - mic_load_relaxed(&mic_arenas[i].opened) >= need)
-            return true;
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++) {
+        const mic_arena_t *const a = &mic_arenas[i];
+        const size_t opened = mic_load_relaxed(&a->opened) * MIC_SEGMENT_SLICES;
+        if (opened < a->slice_count && a->slice_count - opened >= slices) return true;
+    }
     return false;
 }
 
@@ -250,7 +251,6 @@ void mic_run_free(mic_run_t run)
 {
     mic_arena_t *const a = &mic_arenas[run.arena];
     mic_fetch_sub_relaxed(&mic_vm_counts.used_slices, run.count);
-    if (!run.zero && run.count > MIC_SEGMENT_SLICES) run.zero = mic_purge_at_once(run);
     for (size_t done = 0; done < run.count;) {
         const size_t segment = (run.slice + done) / MIC_SEGMENT_SLICES;
         const size_t first = (run.slice + done) % MIC_SEGMENT_SLICES;

@@ -37,9 +37,6 @@ bool mic_span_alloc(size_t count, size_t align, mic_run_t *run);
    not done here mic_segment_commit does. */
 bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 
-/* Purges a claimed run that is too large to wait for the purge delay. True: it reads as zero. */
-bool mic_purge_at_once(mic_run_t run);
-
 void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(void);
 /* Reserves address space for permanent metadata. */

@@ -18,6 +18,7 @@
 #include "base/atomic.h"
 #include "base/config.h"
 #include "fake_os.h"
+#include "heap/thread.h"
 #include "rt/options.h"
 
 /* The library's constructor ends the early phase, so early messages are made in one that runs
@@ -339,6 +340,7 @@ static void children_can_report(void **state)
     (void)state;
     mic_atomic(uint32_t) stop = 0;
     pthread_t thread;
+    assert_true(mic_thread_attach()); /* registers the fork handlers */
     mic_report_set_output(count_line, NULL);
     assert_int_equal(pthread_create(&thread, NULL, report_until_told, (void *)&stop), 0);
     for (int i = 0; i < 50; i++) {

@@ -41,7 +41,7 @@ static const size_t ladder_limits[][2] = {{(size_t)1 << 40, (size_t)1 << 24},
                                           {((size_t)1 << 40) - 65536, (size_t)1 << 23},
                                           {MIC_GIB, (size_t)1 << 14},
                                           {MIC_SEGMENT_BYTES, 512},
-                                          {MIC_SEGMENT_BYTES - 65536, 64},
+                                          {MIC_SEGMENT_BYTES - 65536, 256},
                                           {4 * MIC_MIB, 64},
                                           {MIC_MIB, 16}};
 
@@ -171,10 +171,11 @@ static void run_further(long unused)
         fresh_require(mic_arena_find(mic_run_start(runs[i]) + 65535, &arena, &slice));
         fresh_require(arena == runs[i].arena && slice == runs[i].slice);
     }
-    fresh_require(mic_load_relaxed(&mic_arena_count) == 4);
+    const uint32_t arenas = mic_load_relaxed(&mic_arena_count);
+    fresh_require(arenas >= 4 && arenas <= 6);
     for (size_t i = 0; i < 2000; i++) mic_run_free(runs[i]);
     for (size_t i = 0; i < 2000; i++) fresh_require(mic_run_alloc(0, 1, 1, &runs[i]));
-    fresh_require(mic_load_relaxed(&mic_arena_count) == 4);
+    fresh_require(mic_load_relaxed(&mic_arena_count) == arenas);
 }
 static void test_further(void **state)
 {
