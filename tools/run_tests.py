@@ -3,7 +3,8 @@
 
     tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
     tools/run_tests.py test    all tests of release and debug, sanitizers, golden, install,
-                               integration, fallback, and those of python/ and rust/ where they exist
+                               integration, fallback, and those of python/ and rust/ where they
+                               exist
     tools/run_tests.py soak    the stress tests at full length, release, debug and tsan
 
 Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
