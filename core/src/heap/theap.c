@@ -100,6 +100,8 @@ void mic_theap_release_page_locked(mic_page_t *page)
     mic_theap_t *const theap = page->theap;
     mic_assert(page->used == 0 || page->kind == MIC_PAGE_SPAN);
     if ((page->flags & MIC_PAGE_QUEUED) != 0) theap_dequeue(theap, page);
+    if ((page->flags & MIC_PAGE_ACTIVE) != 0)
+        theap->active[page->cls] = NULL; /* its list is empty */
     theap_unlink_locked(theap, page);
     mic_fetch_sub_relaxed(&mic_theap_class_pages[page->cls].now, page->slices);
     mic_run_t run = mic_page_run(page);
@@ -164,10 +166,12 @@ void mic_theap_page_unfull(mic_page_t *page)
     theap_enqueue(page->theap, page);
 }
 
-/* Nothing live in it and malloc does not pop from it: is it more than the class needs? An orphan
-   needs nothing, and of the larger pages only the active one is worth keeping. */
+/* Nothing live in it: is it more than the class needs? An orphan needs nothing, and of the larger
+   pages only an active one is worth keeping, if its blocks are not so large that others of another
+   class had better have the memory. */
 static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 {
+    if (page->kind == MIC_PAGE_LARGE) return true;
     if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
     if (theap->record->state == MIC_RECORD_ORPHAN || page->kind != MIC_PAGE_SMALL) return true;
     return theap->active[page->cls] != NULL ||
