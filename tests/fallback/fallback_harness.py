@@ -49,6 +49,7 @@ class Run:
     out: str
     err: str
     seconds: float
+    cpu_seconds: float
 
     def describe(self):
         end = f"status {self.status}"
@@ -122,7 +123,11 @@ class Harness:
                 os.setgid(identity.pw_gid)
                 os.setuid(identity.pw_uid)
 
-        start = time.monotonic()
+        def children_cpu():
+            use = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return use.ru_utime + use.ru_stime
+
+        start, cpu = time.monotonic(), children_cpu()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err,
                                        env=environment, preexec_fn=prepare, cwd=cwd or self.work,
@@ -141,7 +146,7 @@ class Harness:
             err.seek(0)
             return Run(" ".join(command), process.returncode,
                        out.read().decode(errors="replace"), err.read().decode(errors="replace"),
-                       time.monotonic() - start)
+                       time.monotonic() - start, children_cpu() - cpu)
 
 
 # ---- settings of the machine ---------------------------------------------------------------------

@@ -51,11 +51,11 @@ def test_arm64_starts_quickly(fallback, arm):
         for _ in range(7):
             done = fallback.run([*command, program, "trivial"], preload=False)
             done.ok()
-            times.append(done.seconds)
+            times.append(done.cpu_seconds)  # the machine may be busy
         return min(times)
 
     without, with_library = best(plain), best(loaded)
-    print(f"qemu-aarch64: {without:.3f} s without, {with_library:.3f} s with the library")
+    print(f"qemu-aarch64: {without:.3f} s of CPU without, {with_library:.3f} with the library")
     assert with_library - without < 0.2
 
 

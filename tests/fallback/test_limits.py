@@ -73,6 +73,11 @@ def test_address_space_lowered_while_running(fallback, sample, mib):
     fallback.run([sample, "lower", mib]).ok()
 
 
+def test_first_malloc_fails(fallback, cases):
+    """The process starts later, when there is memory."""
+    fallback.run([cases, "late_start"]).ok()
+
+
 # ---- locked memory ----
 
 

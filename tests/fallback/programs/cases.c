@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* ---- locked memory ---- */
@@ -100,6 +101,31 @@ static void case_cycle(const char *arg)
             list = next;
         }
     }
+    printf("ok\n");
+}
+
+/* ---- a start that fails ---- */
+
+/* The first malloc finds no address space at all, a later one does. */
+static void case_late_start(const char *arg)
+{
+    (void)arg;
+    volatile char stack[1 << 18]; /* a stack cannot grow meanwhile */
+    for (size_t i = 0; i < sizeof stack; i += 4096) stack[i] = 0;
+    struct rlimit limit;
+    require(getrlimit(RLIMIT_AS, &limit) == 0);
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = MIB;
+    require(setrlimit(RLIMIT_AS, &limit) == 0);
+    errno = 0;
+    require(malloc(100) == NULL && errno == ENOMEM);
+    require(calloc(1, 100000) == NULL && errno == ENOMEM);
+    free(NULL);
+    limit.rlim_cur = before;
+    require(setrlimit(RLIMIT_AS, &limit) == 0);
+    void *const p = malloc(100);
+    require(p != NULL);
+    free(p);
     printf("ok\n");
 }
 
@@ -230,6 +256,28 @@ static void case_split(const char *arg)
         require(waitpid(child, &status, 0) == child && status == 0);
     }
     work_sizes(false);
+    printf("ok\n");
+}
+
+/* The advice against huge pages holds for all of our memory, also where a moved block was freed. */
+static void case_advice(const char *arg)
+{
+    (void)arg;
+    char *blocks[8];
+    for (size_t i = 0; i < 8; i++) blocks[i] = moved_block();
+    const uintptr_t at = (uintptr_t)blocks[3];
+    for (size_t i = 0; i < 8; i++) free(blocks[i]);
+    FILE *const f = fopen("/proc/self/smaps", "r");
+    require(f != NULL);
+    char line[512];
+    bool here = false, advised = false;
+    while (fgets(line, sizeof line, f) != NULL) {
+        size_t from, to;
+        if (sscanf(line, "%zx-%zx ", &from, &to) == 2) here = from <= at && at < to;
+        if (here && strncmp(line, "VmFlags:", 8) == 0) advised = strstr(line, " nh") != NULL;
+    }
+    fclose(f);
+    require(advised);
     printf("ok\n");
 }
 
@@ -385,11 +433,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const char *arg);
-    } cases[] = {{"locked", case_locked}, {"charge", case_charge},
-                 {"cycle", case_cycle},   {"mappings", case_mappings},
-                 {"moves", case_moves},   {"split", case_split},
-                 {"core", case_core},     {"resident", case_resident},
-                 {"atfork", case_atfork}, {"destructor", case_destructor}};
+    } cases[] = {
+        {"locked", case_locked},         {"charge", case_charge}, {"cycle", case_cycle},
+        {"late_start", case_late_start}, {"advice", case_advice}, {"mappings", case_mappings},
+        {"moves", case_moves},           {"split", case_split},   {"core", case_core},
+        {"resident", case_resident},     {"atfork", case_atfork}, {"destructor", case_destructor}};
     static char out[4096];
     setvbuf(stdout, out, _IOLBF, sizeof out);
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
