@@ -61,7 +61,7 @@ typedef struct {
     ucontext_t context;
     char *stack;
     bool finished;
-    const void *waits_for;
+    const void *waits_for, *waits_also; /* locks */
     uint32_t ranks_held;
     view_t view;
     uint8_t event_word[EVENT_MAX]; /* [1..clock] */
@@ -242,7 +242,9 @@ static bool thread_is_enabled(int t)
     if (thread->finished) return false;
     if (thread->waits_for == NULL) return true;
     for (int i = 0; i < lock_count; i++)
-        if (locks[i].address == thread->waits_for) return locks[i].holder < 0;
+        if (locks[i].holder >= 0 &&
+            (locks[i].address == thread->waits_for || locks[i].address == thread->waits_also))
+            return false;
     return true;
 }
 
@@ -693,12 +695,16 @@ static lock_t *lock_find(const void *address, unsigned rank)
     return lock;
 }
 
+static void lock_check_rank(const lock_t *lock)
+{
+    if (threads[self].ranks_held >> lock->rank != 0)
+        model_fail("lock order: %s taken while a lock of its rank or higher is held",
+                   name_of(lock->address));
+}
+
 static void lock_taken(lock_t *lock)
 {
     thread_t *const thread = &threads[self];
-    if (thread->ranks_held >> lock->rank != 0)
-        model_fail("lock order: %s taken while a lock of its rank or higher is held",
-                   name_of(lock->address));
     thread->ranks_held |= 1u << lock->rank;
     lock->holder = self;
     view_join(&thread->view, &lock->view);
@@ -718,12 +724,31 @@ void model_lock_acquire(const void *address, unsigned rank)
         schedule_away();
         threads[self].waits_for = NULL;
     }
+    lock_check_rank(lock);
     lock_taken(lock);
+}
+
+void model_lock_acquire_pair(const void *first, const void *second, unsigned rank)
+{
+    lock_t *const a = lock_find(first, rank), *const b = lock_find(second, rank);
+    if (a == b) model_fail("%s is locked twice", name_of(first));
+    schedule_point();
+    while (a->holder >= 0 || b->holder >= 0) {
+        if (a->holder == self || b->holder == self) model_fail("%s is locked twice", name_of(first));
+        threads[self].waits_for = first;
+        threads[self].waits_also = second;
+        schedule_away();
+        threads[self].waits_for = threads[self].waits_also = NULL;
+    }
+    lock_check_rank(a);
+    lock_taken(a);
+    lock_taken(b);
 }
 
 bool model_lock_try(const void *address, unsigned rank)
 {
     lock_t *const lock = lock_find(address, rank);
+    lock_check_rank(lock);
     schedule_point();
     if (lock->holder >= 0) return false;
     lock_taken(lock);
@@ -776,7 +801,7 @@ static void run_once(void)
         thread_count++;
     for (int t = 0; t < thread_count; t++) {
         threads[t].finished = false;
-        threads[t].waits_for = NULL;
+        threads[t].waits_for = threads[t].waits_also = NULL;
         threads[t].ranks_held = 0;
         memset(&threads[t].view, 0, sizeof threads[t].view);
     }

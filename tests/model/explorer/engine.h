@@ -54,6 +54,8 @@ int model_choose(int n);
 void model_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void model_lock_acquire(const void *lock, unsigned rank);
+/* Two locks of one rank; waits until both are free. */
+void model_lock_acquire_pair(const void *first, const void *second, unsigned rank);
 bool model_lock_try(const void *lock, unsigned rank);
 void model_lock_release(const void *lock);
 bool model_lock_is_mine(const void *lock);

@@ -41,6 +41,15 @@ mic_noreturn mic_cold void mic_check_failed(const char *what, const char *file, 
 void mic_lock_acquire(mic_lock_t *lock) { model_lock_acquire(lock, lock->rank); }
 bool mic_lock_try(mic_lock_t *lock) { return model_lock_try(lock, lock->rank); }
 void mic_lock_release(mic_lock_t *lock) { model_lock_release(lock); }
+void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second)
+{
+    model_lock_acquire_pair(first, second, first->rank);
+}
+void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second)
+{
+    model_lock_release(second);
+    model_lock_release(first);
+}
 void mic_lock_acquire_for_fork(mic_lock_t *lock) { mic_lock_acquire(lock); }
 void mic_lock_reset(mic_lock_t *lock) { (void)lock; }
 
@@ -249,6 +258,10 @@ void world_reset(void)
     mic_arenas[0].slice_count = PAGES;
     mic_arenas[0].descriptors = (char *)world_pages;
     mic_arenas[0].remote = (char *)(void *)bits;
+    /* somebody notified before: its mark is no part of the protocol */
+    mic_store_relaxed(&world_pages[0].pending, 1);
+    mic_record_notify(&world_pages[0], NULL);
+    mic_store_relaxed(&world_pages[0].pending, 0);
     for (int p = 0; p < PAGES; p++) {
         model_name(&world_pages[p], "page%d", p);
         model_name(&world_pages[p].pending, "page%d.pending", p);
@@ -284,7 +297,7 @@ void world_blocks(mic_record_t *record) { ghost.blocked[record_number(record)] =
 void world_late_token(int page, mic_record_t *record)
 {
     page_make(page, record);
-    mic_record_notify(&world_pages[page]);
+    mic_record_notify(&world_pages[page], NULL);
     mic_lock_acquire(&record->lock);
     release_all_locked(&world_pages[page]);
     mic_lock_release(&record->lock);
@@ -294,7 +307,7 @@ void world_free_page(int page) { page_is_free[page] = true; }
 
 /* ---- what threads do ---- */
 
-void world_free(mic_record_t *mine, int p, int at)
+static void free_block(mic_record_t *mine, int p, int at, mic_theap_t *adopter)
 {
     mic_page_t *const page = &world_pages[p];
     mic_block_t *const block = block_of(p, at);
@@ -313,11 +326,13 @@ void world_free(mic_record_t *mine, int p, int at)
     }
     model_check(mic_remote_set(page, FIRST_INDEX(p) + (unsigned)at), "double free of %d in page %d",
                 at, p);
-    mic_record_notify(page);
+    mic_record_notify(page, adopter);
     model_note("free of block %d of page %d is done", at, p);
 }
 
-void world_notify(int page) { mic_record_notify(&world_pages[page]); }
+void world_free(mic_record_t *mine, int p, int at) { free_block(mine, p, at, NULL); }
+
+void world_notify(int page) { mic_record_notify(&world_pages[page], NULL); }
 
 bool world_take(mic_record_t *mine, world_block *out)
 {
@@ -379,16 +394,24 @@ mic_record_t *world_adopt(void)
 }
 
 /* RF.16; authority over both records */
-static void move_page(mic_page_t *page, mic_record_t *from, mic_record_t *to)
+static bool move_page(mic_page_t *page, mic_record_t *from, mic_record_t *to)
 {
-    model_note("moves page %d to inbox%d", (int)(page - world_pages), record_number(to));
-    mic_lock_acquire(&from->lock);
-    page_unlink_locked(page);
-    mic_lock_release(&from->lock);
-    mic_lock_acquire(&to->lock);
-    page_link_locked(page, to);
-    mic_page_owner_publish(page, &to->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
-    mic_lock_release(&to->lock);
+    mic_lock_acquire_pair(&from->lock, &to->lock);
+    const bool ok = mic_record_of_owner(mic_page_owner(page)) == from;
+    if (ok) {
+        model_note("moves page %d to inbox%d", (int)(page - world_pages), record_number(to));
+        page_unlink_locked(page);
+        page_link_locked(page, to);
+        mic_page_owner_publish(page, &to->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
+    }
+    mic_lock_release_pair(&from->lock, &to->lock);
+    return ok;
+}
+
+bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
+{
+    if (mic_record_of_owner(mic_page_owner_seen(page)) != from->record) return false;
+    return page->theap == from && move_page(page, from->record, to->record);
 }
 
 void world_steal(mic_record_t *mine)
@@ -396,20 +419,13 @@ void world_steal(mic_record_t *mine)
     mic_record_t *const from = mic_pool_take_any();
     if (from == NULL) return;
     mic_record_adopt(from);
-    if (from->theap.pages != NULL) move_page(from->theap.pages, from, mine);
+    if (from->theap.pages != NULL) (void)move_page(from->theap.pages, from, mine);
     mic_record_put_back(from);
 }
 
 void world_free_taking_over(mic_record_t *mine, int p, int at)
 {
-    mic_page_t *const page = &world_pages[p];
-    mic_record_t *const owner = mic_record_of_owner(mic_page_owner(page));
-    if (mic_record_is_orphan(owner) && mic_pool_take(owner)) {
-        mic_record_adopt(owner);
-        if (mic_record_of_owner(mic_page_owner(page)) == owner) move_page(page, owner, mine);
-        mic_record_put_back(owner);
-    }
-    world_free(mine, p, at);
+    free_block(mine, p, at, &mine->theap);
 }
 
 void world_destroy(mic_record_t *record)

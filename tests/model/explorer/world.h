@@ -56,7 +56,7 @@ void world_exit(mic_record_t *mine);
 mic_record_t *world_adopt(void);
 /* As an owner: takes one page out of an orphan. */
 void world_steal(mic_record_t *mine);
-/* Frees a block; if the owner of its page is an orphan, takes the page over first. */
+/* Frees a block; if its page turns out to be an orphan's, takes the page over. */
 void world_free_taking_over(mic_record_t *mine, int page, int at);
 /* As anybody: all pages of the record go, their blocks with them (heap destroy, RF.19). */
 void world_destroy(mic_record_t *record);
