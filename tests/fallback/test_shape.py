@@ -94,7 +94,8 @@ def test_static_tls_is_16_bytes(fallback):
     table = subprocess.run([need("readelf", "binutils"), "-lW", fallback.library],
                            capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in table.splitlines() if line.split()[:1] == ["TLS"]]
-    assert len(rows) == 1 and int(rows[0][5], 16) <= 16, rows
+    allowed = 32 if "debug" in fallback.library.name else 16
+    assert len(rows) == 1 and int(rows[0][5], 16) <= allowed, rows
 
 
 def test_loaded_late(fallback):
