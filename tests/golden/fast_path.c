@@ -28,7 +28,7 @@ void *traced_call(void *function, uintptr_t argument, uintptr_t name, uintptr_t 
 __asm__(".text\n"
         ".globl traced_call\n"
         "traced_call:\n"
-        "    push %rbx\n"  /* the call below needs an aligned stack */
+        "    push %rbx\n" /* the call below needs an aligned stack */
         "    mov %rdi, %rax\n"
         "    mov %rsi, %rdi\n"
         "    int3\n"
@@ -36,14 +36,16 @@ __asm__(".text\n"
         "    pop %rbx\n"
         "    ret\n");
 
-static void *find(const char *name) {
+static void *find(const char *name)
+{
     void *found = dlsym(RTLD_DEFAULT, name);
     if (found == NULL) exit(3);
     return found;
 }
 
 /* A few blocks are live and are replaced at random, so that no page becomes empty or full. */
-static void calls_of_size(size_t size, void *malloc_, void *free_) {
+static void calls_of_size(size_t size, void *malloc_, void *free_)
+{
     enum { LIVE = 16 };
     void *live[LIVE];
     unsigned state = 1;
@@ -63,14 +65,16 @@ static void calls_of_size(size_t size, void *malloc_, void *free_) {
     for (int i = 0; i < LIVE; i++) free(live[i]);
 }
 
-static int calls(void) {
+static int calls(void)
+{
     void *malloc_ = find("malloc"), *free_ = find("free");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         calls_of_size(sizes[i], malloc_, free_);
     return 0;
 }
 
-static void step(pid_t pid) {
+static void step(pid_t pid)
+{
     int status;
     if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0 || waitpid(pid, &status, 0) != pid ||
         !WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
@@ -80,7 +84,8 @@ static void step(pid_t pid) {
 }
 
 /* The child stands behind `int3`, before the call. */
-static void count_call(pid_t pid) {
+static void count_call(pid_t pid)
+{
     struct user_regs_struct regs;
     ptrace(PTRACE_GETREGS, pid, NULL, &regs);
     unsigned long long entry = regs.rax, name = regs.rdx, size = regs.rcx;
@@ -88,7 +93,7 @@ static void count_call(pid_t pid) {
     ptrace(PTRACE_GETREGS, pid, NULL, &regs);
     if (regs.rip != entry) exit(5);
     unsigned long long stack = regs.rsp, back = (unsigned long long)ptrace(PTRACE_PEEKDATA, pid,
-                                                                          (void *)regs.rsp, NULL);
+                                                                           (void *)regs.rsp, NULL);
     long count = 0;
     do {
         step(pid);
@@ -97,7 +102,8 @@ static void count_call(pid_t pid) {
     printf("%s %llu %ld\n", name == 'm' ? "malloc" : "free", size, count);
 }
 
-static int count(const char *library) {
+static int count(const char *library)
+{
     pid_t pid = fork();
     if (pid == 0) {
         setenv("LD_PRELOAD", library, 1);
@@ -109,7 +115,7 @@ static int count(const char *library) {
     while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
         int number = WSTOPSIG(status);
         if (number == SIGTRAP) {
-            if (started++) count_call(pid);  /* the first stop is that of exec */
+            if (started++) count_call(pid); /* the first stop is that of exec */
             number = 0;
         }
         ptrace(PTRACE_CONT, pid, NULL, (void *)(intptr_t)number);
@@ -121,7 +127,8 @@ static int count(const char *library) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc == 3 && strcmp(argv[1], "count") == 0) return count(argv[2]);
     if (argc == 2 && strcmp(argv[1], "calls") == 0) return calls();
     return fputs("usage: fast_path count LIBRARY\n", stderr), 2;

@@ -12,7 +12,8 @@ static const unsigned short sizes[SIZES] = {
     212, 116, 65,  227, 154, 20,  186, 103, 256, 131, 81,  202, 34,  147, 238, 110,
 };
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static void *ring[LIVE];
     unsigned long pairs = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
     for (unsigned long i = 0; i < pairs; i++) {

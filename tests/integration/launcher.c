@@ -20,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static int maps_contain(pid_t pid, const char *path) {
+static int maps_contain(pid_t pid, const char *path)
+{
     static char line[8192];
     snprintf(line, sizeof line, "/proc/%d/maps", (int)pid);
     FILE *maps = fopen(line, "r");
@@ -32,7 +33,8 @@ static int maps_contain(pid_t pid, const char *path) {
 }
 
 /* Looks often at first, then now and then, until the library shows up or the program ends. */
-static int wait_and_look(pid_t pid, const char *path, int *status, struct rusage *usage) {
+static int wait_and_look(pid_t pid, const char *path, int *status, struct rusage *usage)
+{
     int loaded = 0;
     long pause_ns = 200 * 1000;
     while (!loaded) {
@@ -42,18 +44,21 @@ static int wait_and_look(pid_t pid, const char *path, int *status, struct rusage
         nanosleep(&(struct timespec){0, pause_ns}, NULL);
         if (pause_ns < 10 * 1000 * 1000) pause_ns += pause_ns / 8;
     }
-    while (wait4(pid, status, 0, usage) < 0 && errno == EINTR) {}
+    while (wait4(pid, status, 0, usage) < 0 && errno == EINTR) {
+    }
     return loaded;
 }
 
-static void end_all(int signal_number) {
+static void end_all(int signal_number)
+{
     (void)signal_number;
     kill(0, SIGKILL);
 }
 
 static double seconds(struct timeval t) { return (double)t.tv_sec + (double)t.tv_usec / 1e6; }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc < 4) return fputs("usage: launcher REPORT PRELOAD PROGRAM [ARGUMENT...]\n", stderr), 2;
     const char *preload = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
     if (getpgrp() == getpid()) {
@@ -74,11 +79,12 @@ int main(int argc, char **argv) {
     if (preload != NULL) {
         loaded = wait_and_look(pid, preload, &status, &usage);
     } else {
-        while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {}
+        while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
+        }
     }
     FILE *report = fopen(argv[1], "w");
     if (report == NULL) return perror(argv[1]), 2;
-    fprintf(report, "%d %.6f %.6f %ld %d\n", status, seconds(usage.ru_utime), seconds(usage.ru_stime),
-            usage.ru_maxrss, loaded);
+    fprintf(report, "%d %.6f %.6f %ld %d\n", status, seconds(usage.ru_utime),
+            seconds(usage.ru_stime), usage.ru_maxrss, loaded);
     return fclose(report) != 0;
 }

@@ -25,7 +25,10 @@ typedef struct stress_random {
 /* a generator that depends on the seed and on `stream` */
 stress_random_t stress_random(uint64_t stream);
 uint64_t stress_next(stress_random_t *random);
-static inline size_t stress_below(stress_random_t *random, size_t n) { return stress_next(random) % n; }
+static inline size_t stress_below(stress_random_t *random, size_t n)
+{
+    return stress_next(random) % n;
+}
 /* mostly small, now and then up to `most` */
 size_t stress_size(stress_random_t *random, size_t most);
 

@@ -9,7 +9,7 @@
 
 bool mic_locate(const void *p, mic_located_t *at)
 {
-    mic_page_t *page; /* nearly always the first slice of a page of the main region */
+    mic_page_t *page = NULL; /* nearly always the first slice of a page of the main region */
     if (mic_unlikely(!mic_page_find_main(p, &page)) || mic_unlikely(mic_page_owner(page) == 0)) {
         page = mic_page_of(p);
         if (page == NULL) return false;
@@ -122,7 +122,7 @@ static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t in
 /* Another thread's block in the first slice of a page of the main region; false: none such. */
 mic_inline bool free_plain_remote(void *p)
 {
-    mic_page_t *page;
+    mic_page_t *page = NULL;
     if (mic_unlikely(!mic_page_find_main(p, &page))) return false;
     const uintptr_t owner = mic_page_owner(page);
     if (mic_unlikely(owner == 0) || mic_unlikely((owner & MIC_OWNER_INNER) != 0) ||
@@ -167,7 +167,7 @@ bool mic_is_owned(const void *p)
 size_t mic_usable_size(const void *p)
 {
     /* some programs ask for every block; no more is checked here than free's fast path does */
-    mic_page_t *page;
+    mic_page_t *page = NULL;
     if (mic_likely(mic_page_find_main(p, &page))) {
         const uintptr_t owner = mic_page_owner(page);
         if (mic_likely(owner != 0) && mic_likely((owner & MIC_OWNER_INNER) == 0))

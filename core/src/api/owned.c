@@ -12,7 +12,7 @@ bool mi_check_owned(const void *p) { return mic_is_owned(p); }
 /* A plain block of the calling thread: the answer that mic_free computes anyway. */
 mic_inline bool owned_here(const void *p)
 {
-    mic_page_t *page;
+    mic_page_t *page = NULL;
     return mic_page_find_main(p, &page) && mic_load_fast(&page->owner) == (uintptr_t)mic_tls.record;
 }
 

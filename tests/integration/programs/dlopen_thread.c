@@ -12,7 +12,8 @@ enum { THREADS = 4, KEPT = 200 };
 static const char *library;
 static size_t lengths[THREADS];
 
-static void *work(void *number) {
+static void *work(void *number)
+{
     size_t me = (size_t)number;
     void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) return fprintf(stderr, "%s\n", dlerror()), NULL;
@@ -26,10 +27,11 @@ static void *work(void *number) {
     lengths[me] = 0;
     for (int i = 0; i < KEPT; i++) lengths[me] += strlen(kept[i]);
     dlclose(handle);
-    return kept;  /* freed by the main thread, when the library may be gone */
+    return kept; /* freed by the main thread, when the library may be gone */
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc != 3) return 2;
     library = argv[1];
     int rounds = atoi(argv[2]);

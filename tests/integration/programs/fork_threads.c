@@ -15,7 +15,8 @@ static _Atomic(char *) shared[SHARED];
 
 static unsigned next(unsigned *state) { return *state = *state * 1664525u + 1013904223u; }
 
-static void exchange(unsigned *state) {
+static void exchange(unsigned *state)
+{
     size_t size = 1 + (next(state) >> 8) % ((next(state) >> 28) ? 600 : 70000);
     char *fresh = malloc(size);
     if (fresh == NULL) abort();
@@ -23,7 +24,8 @@ static void exchange(unsigned *state) {
     free(atomic_exchange(&shared[(next(state) >> 8) % SHARED], fresh));
 }
 
-static void *work(void *seed) {
+static void *work(void *seed)
+{
     unsigned state = (unsigned)(size_t)seed;
     /* The pauses leave room for the child, or most of the time would go into waiting for a turn. */
     for (unsigned i = 1; !atomic_load(&stop); i++) {
@@ -33,13 +35,15 @@ static void *work(void *seed) {
     return NULL;
 }
 
-static void *brief(void *seed) {
+static void *brief(void *seed)
+{
     unsigned state = (unsigned)(size_t)seed;
     for (int i = 0; i < 200; i++) exchange(&state);
     return NULL;
 }
 
-static int child(size_t seed) {
+static int child(size_t seed)
+{
     pthread_t thread;
     if (pthread_create(&thread, NULL, brief, (void *)seed) != 0) return 1;
     brief((void *)(seed + 1));
@@ -48,11 +52,11 @@ static int child(size_t seed) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     int forks = argc > 1 ? atoi(argv[1]) : 100, threads = argc > 2 ? atoi(argv[2]) : 3, bad = 0;
     pthread_t ids[64];
-    for (int i = 0; i < threads; i++)
-        pthread_create(&ids[i], NULL, work, (void *)(size_t)(i + 1));
+    for (int i = 0; i < threads; i++) pthread_create(&ids[i], NULL, work, (void *)(size_t)(i + 1));
     for (int i = 0; i < forks; i++) {
         pid_t pid = fork();
         if (pid < 0) return perror("fork"), 2;

@@ -7,7 +7,8 @@
 
 static char data[4096];
 
-int main(void) {
+int main(void)
+{
     char stack[256] = {0};
     void *volatile wrong[] = {stack + 64, data + 128, (void *)(uintptr_t)0x1000};
     char *before = malloc(40);

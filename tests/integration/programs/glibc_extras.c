@@ -7,11 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BLOCKS = 2000, BLOCK = 20000 };  /* 40 MB */
+enum { BLOCKS = 2000, BLOCK = 20000 }; /* 40 MB */
 
 static void *blocks[BLOCKS];
 
-static long resident_kib(void) {
+static long resident_kib(void)
+{
     long size = 0, resident = 0;
     FILE *statm = fopen("/proc/self/statm", "r");
     if (statm == NULL || fscanf(statm, "%ld %ld", &size, &resident) != 2) exit(3);
@@ -19,14 +20,16 @@ static long resident_kib(void) {
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static void show_mallinfo(const char *when) {
+static void show_mallinfo(const char *when)
+{
     struct mallinfo2 info = mallinfo2();
     printf("%s.arena %zu\n%s.hblks %zu\n%s.hblkhd %zu\n%s.uordblks %zu\n%s.fordblks %zu\n", when,
            info.arena, when, info.hblks, when, info.hblkhd, when, info.uordblks, when,
            info.fordblks);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc != 2) return 2;
     show_mallinfo("start");
     for (int i = 0; i < BLOCKS; i++) {

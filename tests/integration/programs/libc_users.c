@@ -34,7 +34,8 @@
 
 extern char **environ;
 
-static void accounts(void) {
+static void accounts(void)
+{
     struct passwd *user = getpwnam("root");
     printf("root: %d %s\n", user == NULL ? -1 : (int)user->pw_uid, user ? user->pw_dir : "-");
     struct group *group = getgrgid(0);
@@ -47,7 +48,8 @@ static void accounts(void) {
     printf("nobody by that name: %d\n", getpwnam("no such user here") == NULL);
 }
 
-static void names(void) {
+static void names(void)
+{
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
     for (int i = 0; i < 20; i++) {
         int code = getaddrinfo("localhost", "80", &hints, &found);
@@ -66,7 +68,8 @@ static void names(void) {
     printf("tcp: %d\n", protocol ? protocol->p_proto : -1);
 }
 
-static void locales(void) {
+static void locales(void)
+{
     const char *tried[] = {"C", "C.UTF-8", "POSIX", "", "xx_YY.nonsense"};
     for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
         const char *set = setlocale(LC_ALL, tried[i]);
@@ -89,7 +92,8 @@ static void locales(void) {
     printf("money: %s\n", money);
 }
 
-static void conversion(void) {
+static void conversion(void)
+{
     const char *charsets[] = {"ISO-8859-1", "UTF-16LE", "UTF-32", "CP1252", "EUC-JP", "KOI8-R"};
     for (size_t i = 0; i < sizeof charsets / sizeof *charsets; i++) {
         iconv_t conversion = iconv_open(charsets[i], "UTF-8");
@@ -105,19 +109,22 @@ static void conversion(void) {
     }
 }
 
-static int compare_numbers(const void *a, const void *b) {
+static int compare_numbers(const void *a, const void *b)
+{
     unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
     return x < y ? -1 : x > y;
 }
 
-static void count_node(const void *node, VISIT order, void *count) {
+static void count_node(const void *node, VISIT order, void *count)
+{
     (void)node;
     if (order == postorder || order == leaf) ++*(int *)count;
 }
 
 static void keep_node(void *node) { (void)node; }
 
-static void searching(void) {
+static void searching(void)
+{
     enum { N = 200000 };
     unsigned *numbers = malloc(N * sizeof *numbers), state = 1, sum = 0;
     for (int i = 0; i < N; i++) numbers[i] = state = state * 1664525u + 1013904223u;
@@ -143,7 +150,8 @@ static void searching(void) {
     free(numbers);
 }
 
-static void expressions(void) {
+static void expressions(void)
+{
     const char *patterns[] = {"^([a-z]+)-([0-9]+)$", "(a|b)*c{2,50}", "[[:alpha:]_][[:alnum:]_]*",
                               "(((((x)?)*)+)|y){1,20}"};
     const char *texts[] = {"abc-123", "ababcc", "_name9", "xxxxy", "-"};
@@ -169,7 +177,8 @@ static void expressions(void) {
     wordfree(&words);
 }
 
-static void streams(void) {
+static void streams(void)
+{
     FILE *file = fopen("streams.txt", "w+");
     for (int i = 0; i < 10000; i++) fprintf(file, "line %d %*s\n", i, i % 300, "");
     rewind(file);
@@ -210,7 +219,8 @@ static void streams(void) {
     }
 }
 
-static void processes(void) {
+static void processes(void)
+{
     for (int i = 0; i < 5; i++) {
         FILE *pipe = popen("echo from a shell; cat /dev/null", "r");
         char line[100] = "";
@@ -229,7 +239,8 @@ static void processes(void) {
     printf("posix_spawn: %d\n", WEXITSTATUS(status));
 }
 
-static void folders(void) {
+static void folders(void)
+{
     char *here = getcwd(NULL, 0), *real = realpath(".", NULL), *canonical;
     canonical = canonicalize_file_name("/usr/../usr/./bin/..");
     printf("paths: %d %s\n", strcmp(here, real) == 0, canonical);
@@ -251,7 +262,8 @@ static void folders(void) {
     printf("scandir: %d\n", listed);
 }
 
-static void *key_value(void *key) {
+static void *key_value(void *key)
+{
     pthread_setspecific(*(pthread_key_t *)key, strdup("freed by the key's destructor"));
     struct tm when;
     time_t zero = 0;
@@ -259,7 +271,8 @@ static void *key_value(void *key) {
     return strdup("from a thread");
 }
 
-static void various(void) {
+static void various(void)
+{
     for (int i = 0; i < 2000; i++) {
         char name[30], value[300];
         snprintf(name, sizeof name, "VARIABLE_%d", i % 300);
@@ -295,7 +308,8 @@ static void various(void) {
     printf("time: %s\n", text);
 }
 
-int main(void) {
+int main(void)
+{
     accounts();
     names();
     locales();

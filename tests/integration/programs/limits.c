@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void show(const char *what, void *result) {
+static void show(const char *what, void *result)
+{
     printf("%s: %s, %s\n", what, result == NULL ? "NULL" : "a block", strerrorname_np(errno));
     errno = 0;
 }
 
-int main(void) {
+int main(void)
+{
     volatile size_t sizes[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4096, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         size_t n = sizes[i];

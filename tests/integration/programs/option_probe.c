@@ -7,13 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void *work(void *unused) {
+static void *work(void *unused)
+{
     (void)unused;
     for (size_t i = 0; i < 1000; i++) free(malloc(i * 50));
     return NULL;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     pthread_t threads[2];
     for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, work, NULL);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);

@@ -3,9 +3,16 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
-int main(int argc, char **argv) {
-    static const char *usual[] = {"malloc", "calloc", "realloc", "free", "posix_memalign",
-                                  "aligned_alloc", "malloc_usable_size", NULL};
+int main(int argc, char **argv)
+{
+    static const char *usual[] = {"malloc",
+                                  "calloc",
+                                  "realloc",
+                                  "free",
+                                  "posix_memalign",
+                                  "aligned_alloc",
+                                  "malloc_usable_size",
+                                  NULL};
     const char **names = argc > 1 ? (const char **)argv + 1 : usual;
     for (; *names != NULL; names++) {
         Dl_info info;

@@ -18,9 +18,23 @@
 
 #define STEPS_MAX 400
 
-static const size_t sizes[] = {1,      16,     1000,        1024,        1025,         8192,
-                               8193,   65536,  65537,       524288,      524289,       1000000,
-                               4 << 20, 5 << 20, (size_t)33 << 20, (size_t)64 << 20, (size_t)100 << 20};
+static const size_t sizes[] = {1,
+                               16,
+                               1000,
+                               1024,
+                               1025,
+                               8192,
+                               8193,
+                               65536,
+                               65537,
+                               524288,
+                               524289,
+                               1000000,
+                               4 << 20,
+                               5 << 20,
+                               (size_t)33 << 20,
+                               (size_t)64 << 20,
+                               (size_t)100 << 20};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
 static uint64_t used(void)
@@ -148,10 +162,7 @@ static void run_operation(long argument)
 
 const fresh_case_t fresh_cases[] = {{"operation", NULL, run_operation}, {NULL, NULL, NULL}};
 
-static void run_all(long i)
-{
-    assert_int_equal(fresh_run("operation", i), 0);
-}
+static void run_all(long i) { assert_int_equal(fresh_run("operation", i), 0); }
 static void fail_malloc(void **state) { (void)state, run_all(0), run_all(1); }
 static void fail_zalloc(void **state) { (void)state, run_all(2), run_all(3); }
 static void fail_aligned(void **state) { (void)state, run_all(4), run_all(5); }
@@ -162,8 +173,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1) return fresh_main(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fail_malloc), cmocka_unit_test(fail_zalloc), cmocka_unit_test(fail_aligned),
-        cmocka_unit_test(fail_grow),   cmocka_unit_test(fail_shrink),
+        cmocka_unit_test(fail_malloc),  cmocka_unit_test(fail_zalloc),
+        cmocka_unit_test(fail_aligned), cmocka_unit_test(fail_grow),
+        cmocka_unit_test(fail_shrink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,7 +137,8 @@ static void test_adopt_page(void **state)
 {
     (void)state;
     mic_record_t *const orphan = RECORD(0), *const live = RECORD(1);
-    void *const x = block_of(orphan, 3), *const y = block_of(orphan, 3), *const z = block_of(orphan, 9);
+    void *const x = block_of(orphan, 3), *const y = block_of(orphan, 3),
+                *const z = block_of(orphan, 9);
     mic_page_t *const page = mic_page_of(x);
     assert_false(adopt_page(page, orphan, &live->theap)); /* its thread lives */
     mic_theap_collect(&orphan->theap);

@@ -12,8 +12,8 @@
 
 #include "base/check.h"
 #include "fake_os.h"
-#include "heap/thread.h"
 #include "heap/pool.h"
+#include "heap/thread.h"
 #include "vm/arena.h"
 
 static _Alignas(128) mic_record_t record_a;

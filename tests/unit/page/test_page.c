@@ -115,8 +115,9 @@ static void test_spans(void **state)
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
         /* leave traces of other pages in the descriptors first */
         mic_page_t *old[64];
-        for (size_t i = 0; i < 64; i++) old[i] = make(i % 2 == 0 ? MIC_CLASS_MEDIUM_LAST : MIC_CLASS_LARGE_LAST,
-                                                      i % 2 == 0 ? 8 : 64);
+        for (size_t i = 0; i < 64; i++)
+            old[i] = make(i % 2 == 0 ? MIC_CLASS_MEDIUM_LAST : MIC_CLASS_LARGE_LAST,
+                          i % 2 == 0 ? 8 : 64);
         for (size_t i = 0; i < 64; i++) unmake(old[i]);
         mic_page_t *const page = make(MIC_CLASS_SPAN, counts[c]);
         page->used = page->capacity = 1;
@@ -289,10 +290,10 @@ static void test_validity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_init),   cmocka_unit_test(test_reciprocal),
-        cmocka_unit_test(test_locate), cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_init),         cmocka_unit_test(test_reciprocal),
+        cmocka_unit_test(test_locate),       cmocka_unit_test(test_spans),
         cmocka_unit_test(test_resized_span), cmocka_unit_test(test_extend),
-        cmocka_unit_test(test_lists),  cmocka_unit_test(test_validity),
+        cmocka_unit_test(test_lists),        cmocka_unit_test(test_validity),
     };
     if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,7 @@ static void test_orphan(void **state)
     (void)mic_remote_untoken(&list);
     assert_int_equal(mic_remote_collect(p), 2);
     assert_true(mic_remote_set(p, 2));
-    assert_null(mic_remote_notify(p)); /* no tag any more */
+    assert_null(mic_remote_notify(p));      /* no tag any more */
     assert_false(mic_inbox_try_orphan(&a)); /* not empty */
     assert_null(mic_load_relaxed(&a.word) & MIC_INBOX_ORPHAN ? p : NULL);
     list = mic_inbox_take(&a);

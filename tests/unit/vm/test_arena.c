@@ -225,10 +225,10 @@ int main(int argc, char **argv)
 {
     if (argc > 1) return fresh_main(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ladder),          cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_nothing),         cmocka_unit_test(test_nothing_then_some),
-        cmocka_unit_test(test_aligned),         cmocka_unit_test(test_long_enough),
-        cmocka_unit_test(test_further),         cmocka_unit_test(test_failed_commit),
+        cmocka_unit_test(test_ladder),  cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_nothing_then_some),
+        cmocka_unit_test(test_aligned), cmocka_unit_test(test_long_enough),
+        cmocka_unit_test(test_further), cmocka_unit_test(test_failed_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

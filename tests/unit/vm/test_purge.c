@@ -47,7 +47,8 @@ static bool again_zero(mic_run_t r, unsigned kind)
     assert_int_equal(again.slice, r.slice);
     const char *const p = mic_run_start(again);
     bool zero = true;
-    for (size_t i = 0; i < (size_t)again.count << MIC_SLICE_SHIFT; i += 32) zero = zero && p[i] == 0;
+    for (size_t i = 0; i < (size_t)again.count << MIC_SLICE_SHIFT; i += 32)
+        zero = zero && p[i] == 0;
     if (again.zero) assert_true(zero);
     const bool known = again.zero;
     memset(mic_run_start(again), 0x5a, (size_t)again.count << MIC_SLICE_SHIFT);

@@ -100,7 +100,8 @@ static void run_spans(long unused)
 {
     (void)unused;
     fresh_require(mic_process_start());
-    static const size_t counts[] = {1, 2, 9, 63, 64, 65, 500, 511, 512, 513, 1000, 1024, 1500, 5000};
+    static const size_t counts[] = {1,   2,   9,   63,   64,   65,   500,
+                                    511, 512, 513, 1000, 1024, 1500, 5000};
     static const size_t aligns[] = {1, 2, 16, 64, 512, 1024, 4096};
     enum { COUNTS = sizeof counts / sizeof counts[0], ALIGNS = sizeof aligns / sizeof aligns[0] };
     static mic_run_t runs[COUNTS * ALIGNS];
@@ -155,7 +156,8 @@ static void run_grow(long unused)
     for (size_t count = 30; count <= 500; count += 47) {
         fresh_require(mic_run_grow(r, count, &zero));
         fresh_require(zero);
-        const mic_run_t tail = {.slice = r.slice + r.count, .count = (uint32_t)count - r.count, .arena = r.arena};
+        const mic_run_t tail = {
+            .slice = r.slice + r.count, .count = (uint32_t)count - r.count, .arena = r.arena};
         require_zero(tail);
         touch(tail);
         r.count = (uint32_t)count;
@@ -338,8 +340,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1) return fresh_main(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words), cmocka_unit_test(test_spans), cmocka_unit_test(test_grow),
-        cmocka_unit_test(test_exhaust), cmocka_unit_test(test_failures), cmocka_unit_test(test_failed_span),
+        cmocka_unit_test(test_words),    cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_grow),     cmocka_unit_test(test_exhaust),
+        cmocka_unit_test(test_failures), cmocka_unit_test(test_failed_span),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
