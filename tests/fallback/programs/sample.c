@@ -306,10 +306,8 @@ int main(int argc, char **argv)
 {
     const char *const what = argc > 1 ? argv[1] : "work";
     const size_t most = argc > 2 ? strtoull(argv[2], NULL, 10) * MIB : 0;
-    if (most != 0 && most < GIB) {
-        largest_work = most / 64;
-        limited = true;
-    }
+    limited = most != 0;
+    if (most != 0 && most < GIB) largest_work = most / 64;
     setvbuf(stdout, NULL, _IOLBF, 0);
     tolerant = strcmp(what, "tolerant") == 0;
     if (strcmp(what, "trivial") == 0) {
