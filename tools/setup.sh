@@ -13,7 +13,7 @@ set -u
 build=(build-essential cmake ninja-build pkg-config python3)
 required=("${build[@]}" libcmocka-dev python3-pytest clang-format git)
 optional=(
-    python3-pytest-timeout clang libclang-rt-dev clang-tidy valgrind libc6-dbg gcovr gdb
+    python3-pytest-timeout python3-matplotlib clang libclang-rt-dev clang-tidy valgrind libc6-dbg gcovr gdb
     spin                                                     # second opinion on the protocols
     libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4         # peers in bench/
     redis-server redis-tools sqlite3 perl lua5.4 nodejs      # real programs under LD_PRELOAD

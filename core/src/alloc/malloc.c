@@ -96,12 +96,20 @@ static void *alloc_late(size_t bytes, bool *zeroed)
     return p;
 }
 
+/* Debug: the laws hold after each slow path. Other threads may unlink spans meanwhile. */
+static void alloc_check_deep(const mic_theap_t *theap)
+{
+    mic_lock_acquire(&theap->record->lock);
+    mic_assert_deep(mic_theap_is_valid(theap));
+    mic_lock_release(&theap->record->lock);
+}
+
 static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
 {
     mic_record_t *const record = theap->record;
     mic_record_enter(record);
     void *const p = alloc_from(theap, bytes, zeroed);
-    if (CFG_DEBUG && mic_deep_enabled) mic_assert_deep(mic_theap_is_valid(theap));
+    if (CFG_DEBUG && mic_deep_enabled) alloc_check_deep(theap);
     mic_record_leave(record);
     return p;
 }
