@@ -73,7 +73,6 @@ def test_mappings_of_moved_blocks(fallback, cases, huge):
     assert most >= before + 500, f"no block was moved by page tables\n{done.describe()}"
 
 
-@pytest.mark.xfail(reason="a freed moved range is mapped afresh, without the advice of its segment")
 def test_advice_survives_moves(fallback, cases):
     fallback.run([cases, "advice"], env={"MIMALLOC_ALLOW_THP": "0"}).ok()
 

@@ -133,8 +133,11 @@ bool mic_page_unmove(mic_page_t *page, size_t first)
         start = end;
     }
     if (!moved) return false;
-    return mic_os_refresh(page->start + (first << MIC_SLICE_SHIFT), ((size_t)page->slices - first)
-                                                                        << MIC_SLICE_SHIFT) == 0;
+    char *const start = page->start + (first << MIC_SLICE_SHIFT);
+    const size_t bytes = ((size_t)page->slices - first) << MIC_SLICE_SHIFT;
+    if (mic_os_refresh(start, bytes) != 0) return false;
+    mic_arena_advise(start, bytes);
+    return true;
 }
 
 static bool page_covers(const mic_page_t *page, const void *p)

@@ -28,6 +28,12 @@ static size_t arena_meta_bytes(size_t per_slice, size_t slices, size_t shift)
     return mic_align_up(slices * per_slice + shift, MIC_SLICE_BYTES);
 }
 
+void mic_arena_advise(void *address, size_t bytes)
+{
+    if (CFG_NO_THP || mic_option(MIC_OPTION_ALLOW_THP) == 0)
+        (void)mic_os_advise_huge(address, bytes, false);
+}
+
 /* One arena of exactly `slices` slices; false when a reservation fails. */
 static bool arena_reserve_locked(size_t slices)
 {
@@ -54,8 +60,7 @@ static bool arena_reserve_locked(size_t slices)
     arena->remote = (char *)meta + sizes[0] + REMOTE_SHIFT_BYTES;
     arena->segments = (mic_segment_t *)(void *)((char *)meta + sizes[0] + sizes[1]);
     mic_store_relaxed(&arena->opened, 0);
-    if (CFG_NO_THP || mic_option(MIC_OPTION_ALLOW_THP) == 0)
-        (void)mic_os_advise_huge(base, bytes, false);
+    mic_arena_advise(base, bytes);
     mic_fetch_add_relaxed(&mic_vm_counts.reserved_bytes, bytes);
     mic_fetch_add_relaxed(&mic_vm_counts.reserve_calls, 2);
     mic_store_release(&mic_arena_count, index + 1);
@@ -190,6 +195,7 @@ bool mic_segment_commit(unsigned index, size_t segment, size_t slices)
     mic_arena_t *const arena = &mic_arenas[index];
     mic_segment_t *const s = &arena->segments[segment];
     if (mic_load_acquire(&s->committed) >= slices) return true;
+    mic_purge_relieve();
     mic_lock_acquire(&mic_arena_lock);
     bool ok = true;
     const size_t have = mic_load_relaxed(&s->committed);

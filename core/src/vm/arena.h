@@ -101,6 +101,9 @@ mic_inline mic_atomic(uint64_t) *mic_arena_remote_words(unsigned arena, const ch
 /* Arena and slice of any address with a readable descriptor. */
 bool mic_arena_find(const void *p, unsigned *arena, size_t *slice);
 
+/* Advice about huge pages for a range that was just mapped. */
+void mic_arena_advise(void *address, size_t bytes);
+
 /* ---- purging (vm/purge.c): one engine, driven by slow paths and by collect ---- */
 /* Purges what is due; force: everything free, now. Cheap when nothing is due. */
 void mic_purge_run(bool force);

@@ -41,8 +41,7 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
         mic_fetch_sub_relaxed(&mic_vm_counts.committed_bytes, bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
-        if (CFG_NO_THP || mic_option(MIC_OPTION_ALLOW_THP) == 0)
-            (void)mic_os_advise_huge(start, bytes, false);
+        mic_arena_advise(start, bytes);
     }
     mic_lock_release(&mic_arena_lock);
     mic_slices_unclaim(s, 0, slices);
@@ -108,6 +107,30 @@ void mic_purge_run(bool force)
     uint64_t none = 0; /* somebody may have noted an earlier time meanwhile */
     if (later != UINT64_MAX) (void)mic_cas_acquire(&purge_next_ms, &none, later);
     (void)mic_exchange_release(&purge_running, 0);
+}
+
+/* A program that works in phases frees pages of one kind and then needs another kind, whose
+   segments are others: without this it would hold both until the purge delay is over. */
+#define RELIEVE_MIN_SLICES ((size_t)128)
+#define RELIEVE_SHARE 4
+
+void mic_purge_relieve(void)
+{
+    if (mic_option(MIC_OPTION_PURGE_DELAY) < 0) return;
+    const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
+    size_t waiting = 0;
+    for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
+        const mic_arena_t *const a = &mic_arenas[i];
+        const size_t opened = mic_load_acquire(&a->opened);
+        for (size_t k = 0; k < opened; k++) {
+            const mic_segment_t *const s = &a->segments[k];
+            if (mic_load_relaxed(&s->purge_at_ms) == 0) continue;
+            for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++)
+                waiting +=
+                    mic_bit_count(mic_load_relaxed(&s->free[w]) & mic_load_relaxed(&s->dirty[w]));
+        }
+    }
+    if (waiting >= mic_max(RELIEVE_MIN_SLICES, used / RELIEVE_SHARE)) mic_purge_run(true);
 }
 
 bool mic_purge_at_once(mic_run_t run)

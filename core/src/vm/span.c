@@ -215,6 +215,10 @@ bool mic_run_alloc_room(size_t count, size_t phase, mic_run_t *run)
         ok = span_long_locked(i, phase, count, room / MIC_SEGMENT_SLICES, 1, MIC_SEGMENT_ROOM,
                               false, run);
     mic_lock_release(&mic_arena_lock);
+    /* the last segment as a whole, so that its mapping merges with its neighbours' */
+    if (ok && !mic_os_strict_overcommit())
+        (void)mic_segment_commit(run->arena, (run->slice + count - 1) / MIC_SEGMENT_SLICES,
+                                 MIC_SEGMENT_SLICES);
     return ok && span_finish(count, run);
 }
 

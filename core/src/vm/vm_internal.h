@@ -37,6 +37,10 @@ bool mic_span_alloc(size_t count, size_t align, mic_run_t *run);
    not done here mic_segment_commit does. */
 bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 
+/* Before memory that was never used is taken: if much lies free elsewhere, waiting to be purged, it
+   goes first. Holding no lock. */
+void mic_purge_relieve(void);
+
 void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(void);
 /* Reserves address space for permanent metadata. */

@@ -193,11 +193,11 @@ static void run_grow(long unused)
     mic_run_t fresh;
     fresh_require(mic_run_alloc_room(16, 0, &fresh));
     fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
-    fresh_require(!mic_run_grow(fresh, 400, &zero));
+    fresh_require(!mic_run_grow(fresh, 600, &zero));
     fake_os_fail(FAKE_OS_ANY, 0, 0, false);
     fresh_require(used() == now + 16);
-    fresh_require(mic_run_grow(fresh, 400, &zero) && zero);
-    fresh.count = 400;
+    fresh_require(mic_run_grow(fresh, 600, &zero) && zero);
+    fresh.count = 600;
     give(fresh);
     give(r);
     give(other);
