@@ -291,6 +291,13 @@ static bool theap_steal(mic_theap_t *theap, unsigned cls)
     return ok;
 }
 
+/* Before memory is taken: what others freed. The late record's inbox is drained by its callers. */
+static void theap_drain(mic_theap_t *theap)
+{
+    mic_record_t *const record = theap->record;
+    if (record != &mic_record_late && !mic_inbox_is_empty(&record->inbox)) mic_record_drain(record);
+}
+
 mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
 {
     *fresh_zero = false;
@@ -302,6 +309,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     }
     block = theap_refill_from_queue(theap, cls, fresh_zero);
     if (block != NULL) return block;
+    theap_drain(theap);
     if (theap->polls != 0) theap_poll(theap);
     if (theap->queue[cls] != NULL || theap_steal(theap, cls))
         return theap_refill_from_queue(theap, cls, fresh_zero);
