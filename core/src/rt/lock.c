@@ -13,7 +13,7 @@ static mic_thread_local uint32_t lock_held;
 
 uintptr_t mic_thread_self(void) { return (uintptr_t)&mic_tls; }
 
-static bool lock_passes(void)
+bool mic_lock_passes(void)
 {
     const uintptr_t passer = mic_load_relaxed(&lock_passer);
     return mic_unlikely(passer != 0) && passer == mic_thread_self();
@@ -46,14 +46,14 @@ static void lock_release(mic_lock_t *lock)
 
 void mic_lock_acquire(mic_lock_t *lock)
 {
-    if (lock_passes()) return;
+    if (mic_lock_passes()) return;
     lock_acquire(lock);
     lock_note_taken(lock);
 }
 
 void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second)
 {
-    if (lock_passes()) return;
+    if (mic_lock_passes()) return;
     for (;;) {
         uint32_t seen = 0;
         lock_acquire(first);
@@ -66,7 +66,7 @@ void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second)
 
 void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second)
 {
-    if (lock_passes()) return;
+    if (mic_lock_passes()) return;
     lock_release(second);
     if (CFG_DEBUG) lock_held &= ~((uint32_t)1 << first->rank);
     lock_release(first);
@@ -76,7 +76,7 @@ void mic_lock_acquire_for_fork(mic_lock_t *lock) { lock_acquire(lock); }
 
 bool mic_lock_try(mic_lock_t *lock)
 {
-    if (lock_passes()) return true;
+    if (mic_lock_passes()) return true;
     uint32_t seen = 0;
     if (!mic_cas_acquire(&lock->word, &seen, 1)) return false;
     lock_note_taken(lock);
@@ -85,7 +85,7 @@ bool mic_lock_try(mic_lock_t *lock)
 
 void mic_lock_release(mic_lock_t *lock)
 {
-    if (lock_passes()) return;
+    if (mic_lock_passes()) return;
     if (CFG_DEBUG) lock_held &= ~((uint32_t)1 << lock->rank);
     lock_release(lock);
 }

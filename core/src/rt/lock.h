@@ -51,6 +51,8 @@ void mic_lock_acquire_for_fork(mic_lock_t *lock);
    calling thread passes every lock. */
 void mic_lock_pass_begin(void);
 void mic_lock_pass_end(void);
+/* The calling thread is between the two: it has every lock, and others wait for it. */
+bool mic_lock_passes(void);
 /* child: a lock that another thread held when it was copied is free again */
 void mic_lock_reset(mic_lock_t *lock);
 

@@ -87,7 +87,7 @@ void mic_purge_run(bool force)
     const uint64_t next = mic_load_relaxed(&purge_next_ms);
     if (!force && (next == 0 || mic_os_clock_ms() < next)) return;
     while (mic_exchange_acquire(&purge_running, 1) != 0) {
-        if (!force) return;
+        if (!force || mic_lock_passes()) return; /* a fork handler: it is our own */
         mic_os_yield(); /* what the other one holds is to be free when this returns */
     }
     const uint64_t now = mic_os_clock_ms();
