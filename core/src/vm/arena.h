@@ -37,7 +37,9 @@ typedef struct mic_segment {
     mic_atomic(uint32_t) committed;                /* [lock: arena] slices, a prefix */
     mic_atomic(uint32_t) kind;        /* [atomic: hint] 1 + the page kind it serves, 0 = any */
     mic_atomic(uint64_t) purge_at_ms; /* [atomic: hint] when its free slices are due, 0 = nothing */
-    uint64_t unused[6];
+    mic_atomic(uint32_t) paged;       /* [atomic: relaxed] ever had pages of more than a block */
+    uint32_t unused;
+    uint64_t unused2[5];
 } mic_segment_t;
 _Static_assert(sizeof(mic_segment_t) % MIC_CACHE_LINE == 0, "one segment, whole lines");
 
@@ -97,6 +99,11 @@ mic_inline mic_atomic(uint64_t) *mic_arena_remote_words(unsigned arena, const ch
     const mic_arena_t *const a = &mic_arenas[arena];
     const size_t slice = ((uintptr_t)start - a->base) >> MIC_SLICE_SHIFT;
     return (mic_atomic(uint64_t) *)(void *)(a->remote + slice * MIC_REMOTE_BITMAP_BYTES);
+}
+/* A page of more than one block may have been there: only such pages are ever in an inbox. */
+mic_inline bool mic_arena_segment_was_paged(unsigned arena, size_t segment)
+{
+    return mic_load_relaxed(&mic_arenas[arena].segments[segment].paged) != 0;
 }
 /* Arena and slice of any address with a readable descriptor. */
 bool mic_arena_find(const void *p, unsigned *arena, size_t *slice);

@@ -90,6 +90,7 @@ static void slices_mark_clean(mic_segment_t *s, size_t first, size_t count)
         mic_fetch_and_relaxed(&s->dirty[first >> 6], ~((uint64_t)1 << (first & 63)));
 }
 
+/* A claimed run of one word becomes usable, or is given back. */
 static bool run_finish(unsigned arena, size_t segment, size_t first, size_t count, mic_run_t *run)
 {
     mic_segment_t *const s = &mic_arenas[arena].segments[segment];
@@ -97,6 +98,7 @@ static bool run_finish(unsigned arena, size_t segment, size_t first, size_t coun
         mic_slices_unclaim(s, first, count);
         return false;
     }
+    if (mic_load_relaxed(&s->paged) == 0) mic_store_relaxed(&s->paged, 1);
     run->arena = (uint8_t)arena;
     run->slice = (uint32_t)(segment * MIC_SEGMENT_SLICES + first);
     run->count = (uint32_t)count;
