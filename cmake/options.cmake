@@ -91,7 +91,7 @@ if(MI_SECURE_FULL AND NOT MI_SECURE)
     set(MI_SECURE ON)
 endif()
 if(MI_SECURE)
-    message(STATUS "mimalloc: secure and hardened builds equal release until their policy lands")
+    message(STATUS "mimalloc: secure and hardened builds are release with assertions until their policy lands")
 endif()
 
 if(MI_DEBUG_TSAN)

@@ -49,8 +49,10 @@ mi_decl_nodiscard mi_decl_export void *mi_expand(void *p, size_t newsize) mi_att
     mi_attr_alloc_size(2);
 
 /** Frees a block.
-    @param p a block, or NULL. Anything else is reported to mi_register_error() (EINVAL; EAGAIN for
-             a block seen to be free already) and ignored. */
+    @param p a block, or NULL. An address that is in no page of this library is reported to
+             mi_register_error() (EINVAL) and ignored; so is, where the slow path sees it, a pointer
+             into a block (EINVAL) or a block freed before (EAGAIN). The release build's fast path,
+             a free by the thread that owns the page, does not look for the latter two. */
 mi_decl_export void mi_free(void *p) mi_attr_noexcept;
 
 /** Copies a string into a block. @param s the string, or NULL

@@ -64,7 +64,7 @@ ROW(DEPRECATED_MAX_SEGMENT_RECLAIM, "deprecated_max_segment_reclaim", "max_segme
 ROW(DESTROY_ON_EXIT, "destroy_on_exit", NULL, KIND_NUMBER, 0,                                      \
     "No effect yet (release memory at exit: 1 = always, 2 = only in mi_process_done).")            \
 ROW(ARENA_RESERVE, "arena_reserve", NULL, KIND_SIZE, 1024 * 1024,                                  \
-    "No effect: one large region is reserved at start, see region_size.")                          \
+    "No effect: one large region is reserved with the first malloc, see region_size.")             \
 ROW(ARENA_PURGE_MULT, "arena_purge_mult", NULL, KIND_NUMBER, 1,                                    \
     "No effect: arenas are purged after purge_delay like everything else.")                        \
 ROW(DEPRECATED_PURGE_EXTEND_DELAY, "deprecated_purge_extend_delay", "purge_extend_delay",          \
@@ -88,7 +88,7 @@ ROW(GUARDED_SAMPLE_SEED, "guarded_sample_seed", NULL, KIND_NUMBER, 0,           
 ROW(GENERIC_COLLECT, "generic_collect", NULL, KIND_NUMBER, 10000,                                  \
     "No effect: pages are looked after when they empty, not after a number of calls.")             \
 ROW(PAGE_RECLAIM_ON_FREE, "page_reclaim_on_free", "abandoned_reclaim_on_free", KIND_NUMBER, 0,     \
-    "No effect: a free never adopts a page; allocating threads do when they need one.")            \
+    "No effect: a free adopts the page when its thread has ended, and only then.")                 \
 ROW(PAGE_FULL_RETAIN, "page_full_retain", NULL, KIND_NUMBER, 2,                                    \
     "No effect: full pages stay with their thread.")                                               \
 ROW(PAGE_MAX_CANDIDATES, "page_max_candidates", NULL, KIND_NUMBER, 4,                              \
