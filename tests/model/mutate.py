@@ -15,6 +15,8 @@ REMOTE = "page/remote.c"
 DRAIN = "heap/drain.c"
 POOL = "heap/pool.c"
 PAGE = "page/page.c"
+THEAP = "heap/theap.c"
+FREE = "alloc/free.c"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Mutation:
     file: str
     old: str
     new: str
+    more: tuple = ()  # further (old, new) in the same file
 
 
 class PatternError(Exception):
@@ -32,13 +35,15 @@ class PatternError(Exception):
 
 def mutated(mutation, source=ROOT / "core" / "src"):
     text = (source / mutation.file).read_text()
-    found = text.count(mutation.old)
-    if found != 1:
-        raise PatternError(
-            f"mutation {mutation.name}: its text occurs {found} times in {mutation.file}, not once;"
-            f" adapt tests/model/mutate.py to the edit:\n{mutation.old}"
-        )
-    return text.replace(mutation.old, mutation.new)
+    for old, new in ((mutation.old, mutation.new), *mutation.more):
+        found = text.count(old)
+        if found != 1:
+            raise PatternError(
+                f"mutation {mutation.name}: its text occurs {found} times in {mutation.file}, not"
+                f" once; adapt tests/model/mutate.py to the edit:\n{old}"
+            )
+        text = text.replace(old, new)
+    return text
 
 
 _LOAD_PENDING = "if (mic_load_seqcst(&page->pending) != 0) return NULL;"
@@ -64,6 +69,12 @@ _DRAIN_OWN = """mic_lock_acquire(&record->lock);
 _POOL_PUT = """mic_lock_acquire(&pool_lock);
     /* RF.15: tag and insertion in one lock hold */
     const bool ok = mic_inbox_try_orphan(&record->inbox);"""
+_LAST = "mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved);"
+_PAIR = "mic_lock_acquire_pair(&from->record->lock, &to->record->lock);"
+_PAIR_END = "mic_lock_release_pair(&from->record->lock, &to->record->lock);"
+_MOVE_PUBLISH = "mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);"
+_FULL_LOCK = "    mic_lock_acquire(&record->lock);\n    /* whatever page"
+_FULL_UNLOCK = "    mic_lock_release(&record->lock);\n    return last;"
 
 # Order of steps, missing steps.
 STEPS = [
@@ -132,6 +143,28 @@ STEPS = [
              "drain_list_locked(record, mic_inbox_take(&record->inbox), &work); /* RF.8 */"),
     Mutation("collect_leaves_a_word", "RF.10", REMOTE, "for (size_t i = 0; i < count; i++) {\n"
              "        /* RF.10", "for (size_t i = 1; i < count; i++) {\n        /* RF.10"),
+    Mutation("full_one_look", "RF.20", FREE, _LAST, "mic_page_owner_seen(page) == owner;"),
+    Mutation("full_owner_not_again", "RF.20", FREE, _LAST,
+             "mic_remote_all(words, page->reserved);"),
+    Mutation("full_without_tag", "RF.20", FREE,
+             "if ((owner & MIC_OWNER_TAGS) != MIC_OWNER_FULL) return false;",
+             "if (owner == 0) return false;"),
+    Mutation("full_reserved_read_late", "RF.20", FREE,
+             "if (!mic_remote_all(words, reserved)) return false;",
+             "if (!mic_remote_all(words, page->reserved)) return false;"),
+    Mutation("full_without_lock", "RF.20", FREE, _FULL_LOCK, "    /* whatever page",
+             ((_FULL_UNLOCK, "    return last;"),)),
+    Mutation("full_keeps_words", "RF.20", FREE, "page->used -= mic_remote_clear(page);",
+             "page->used = 0;"),
+    Mutation("move_with_old_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&from->record->lock);",
+             ((_PAIR_END, "mic_lock_release(&from->record->lock);"),)),
+    Mutation("move_with_new_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&to->record->lock);",
+             ((_PAIR_END, "mic_lock_release(&to->record->lock);"),)),
+    Mutation("move_publishes_unlocked", "RF.16", THEAP, _MOVE_PUBLISH, "(void)owner;",
+             ((_PAIR_END, _PAIR_END + "\n    if (ok) " + _MOVE_PUBLISH),)),
+    Mutation("move_without_owner_again", "RF.16", THEAP,
+             "const bool ok = mic_record_of_owner(owner) == from->record;",
+             "const bool ok = owner != 1;"),
 ]
 
 # Memory orders: each entry weakens one access.
@@ -140,8 +173,8 @@ ORDERS = [
              "mic_fetch_or_relaxed(&words[index >> 6], bit)"),
     Mutation("set_release", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[index >> 6], bit)",
              "mic_fetch_or_release(&words[index >> 6], bit)"),
-    Mutation("look_at_pending_acquire", "RF.2", REMOTE, _LOAD_PENDING,
-             "if (mic_load_acquire(&page->pending) != 0) return NULL;"),
+    Mutation("look_at_pending_acquire", "RF.2", FREE, "if (!mic_remote_is_told(page))",
+             "if (mic_load_acquire(&page->pending) == 0)"),
     Mutation("take_token_release", "RF.3", REMOTE, _TAKE_TOKEN,
              "if (mic_exchange_release(&page->pending, 1) != 0) return NULL;"),
     Mutation("take_token_acq_rel", "RF.3", REMOTE, _TAKE_TOKEN,
@@ -179,6 +212,8 @@ ORDERS = [
              _PUBLISH.replace("mic_store_seqcst", "mic_store_release")),
     Mutation("publish_looks_acquire", "RF.17", REMOTE, _PUBLISH,
              _PUBLISH.replace("mic_load_seqcst", "mic_load_acquire")),
+    Mutation("tag_relaxed", "RF.20", REMOTE, "mic_store_release(&page->owner, (owner & ~clear) | set)",
+             "mic_store_relaxed(&page->owner, (owner & ~clear) | set)"),
 ]
 
 # Edits after which no failing run is known: the code is stronger here than the explorer can justify.
@@ -195,10 +230,18 @@ EQUIVALENT = [
     # a seq_cst store orders the look at the words as the exchange does (x86-64: the same code)
     Mutation("clear_by_sc_store", "RF.9", REMOTE, _UNTOKEN,
              _UNTOKEN.replace("(void)mic_exchange_seqcst", "mic_store_seqcst")),
-    # the record was initialised long before; the explorer makes none while threads run
-    Mutation("tag_relaxed", "owner tag", REMOTE, "mic_store_release(&page->owner, (owner & ~clear) | set)",
-             "mic_store_relaxed(&page->owner, (owner & ~clear) | set)"),
     # who sees the tag takes the pool lock, which orders the rest
     Mutation("orphan_relaxed", "RF.15", REMOTE, "mic_cas_acqrel(&inbox->word, &empty, MIC_INBOX_ORPHAN)",
              "mic_cas_relaxed(&inbox->word, &empty, MIC_INBOX_ORPHAN)"),
+    # another block of the same word was freed and not collected: its freer tells (a word with one
+    # block would need it)
+    Mutation("full_tells_nobody", "RF.20", FREE,
+             "!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))",
+             "!free_fills_word(word, index, reserved) || (free_last_of_full(page, words, reserved), false))"),
+    # taking the words under the lock acquires what the looks did not
+    Mutation("full_looks_relaxed", "RF.20", REMOTE, "mic_load_acquire(&words[i / 64])",
+             "mic_load_relaxed(&words[i / 64])"),
+    Mutation("full_reads_owner_relaxed", "RF.20", FREE,
+             "const uintptr_t owner = mic_page_owner_seen(page);",
+             "const uintptr_t owner = mic_page_owner(page);"),
 ]

@@ -1,7 +1,7 @@
 """Model checks of the remote-free protocol (docs/protocols/remote_free.md).
 
-The explorer (explorer/) runs the shipping page/remote.c, heap/drain.c and heap/pool.c under the C11
-memory model; mutate.py says which edits of them it must catch. remote_free.pml is a second opinion
+The explorer (explorer/) runs the shipping page/remote.c, heap/drain.c, heap/pool.c, heap/theap.c and
+alloc/free.c under the C11 memory model; mutate.py says which edits of them it must catch. remote_free.pml is a second opinion
 in Spin, sequentially consistent and complete for its sizes.
 
     python3 -m pytest tests/model
@@ -30,17 +30,28 @@ SCALE = max(1, int(os.environ.get("MI_TEST_SCALE", "5")))
 SEED = int(os.environ.get("MI_TEST_SEED", time.time_ns() % 1_000_000))
 CC = os.environ.get("CC", "gcc").split()
 
-SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE]
+SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE, mutate.THEAP, mutate.FREE]
 SCENARIOS = [
     "drain", "two_freers", "reuse", "poll", "late_token", "give_up", "same_word", "exit", "adopt",
     "adopt_exit", "steal", "steal_blocked", "chain", "take_over", "late", "destroy",
+    "full", "full_local", "full_retire", "full_again", "full_reuse", "full_token", "full_exit",
+    "full_adopt", "full_steal", "full_take_over", "full_late_adopter", "full_late",
 ]  # fmt: skip
+# Flaws of the shipping code that are known (docs/protocols/remote_free.md, open findings).
+KNOWN = {"full_late_adopter": "O9: the adopter reads a page that may change hands meanwhile"}
+SOUND = [s for s in SCENARIOS if s not in KNOWN]
+SCENARIO_PARAMS = [
+    pytest.param(s, marks=pytest.mark.xfail(reason=KNOWN[s])) if s in KNOWN else s
+    for s in SCENARIOS
+]
 
 # The instrumentation of plain accesses is the sanitizer's, its run-time is the explorer's. Files of
 # the core bring along functions that nobody here calls: the linker drops them.
 FLAGS = ["-std=c17", "-O1", "-g", "-w", "-ffunction-sections", "-fno-pie", "-D_GNU_SOURCE", "-DMIC_MODEL",
          "-DMIC_MODE_DEBUG=1", f"-I{EXPLORER}", f"-I{SOURCE}"]  # fmt: skip
-LINK = ["-Wl,--gc-sections", "-no-pie"]  # the same addresses in each run's printout
+# explorer/world.c stands in between
+WRAPPED = ["mic_page_init", "mic_page_extend", "mic_page_unmove", "mic_theap_collect_page_locked"]
+LINK = ["-Wl,--gc-sections", *(f"-Wl,--wrap={name}" for name in WRAPPED), "-no-pie"]  # the same addresses in each run's printout
 INSTRUMENTED = ["-fsanitize=thread"]
 
 
@@ -108,7 +119,7 @@ def test_the_list_of_scenarios_is_that_of_the_explorer(builder):
     assert explore(builder.program, "--list").stdout.split() == SCENARIOS
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", SCENARIO_PARAMS)
 def test_shipping_code_bounded_search(builder, scenario):
     """All runs with so many preemptions and old values."""
     result = explore(builder.program, "--search", "2,1,300", scenario)
@@ -119,7 +130,7 @@ def test_shipping_code_bounded_search(builder, scenario):
             assert_passes(explore(builder.program, "--search", bounds, scenario))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", SCENARIO_PARAMS)
 def test_shipping_code_random_runs(builder, scenario):
     print(f"seed {SEED}")
     assert_passes(explore(builder.program, "--random", f"{SEED},{1000 * SCALE}", scenario))
@@ -130,7 +141,7 @@ def test_shipping_code_random_runs(builder, scenario):
 
 def hunt(program):
     for arguments in (["--search", "1,1,60"], ["--search", "2,1,60"], ["--search", "2,2,60"]):
-        result = explore(program, *arguments)
+        result = explore(program, *arguments, *SOUND)
         if result.returncode != 0:
             return result
     return result
@@ -147,13 +158,14 @@ def test_mutation_is_caught(builder, mutation):
 
 @pytest.mark.parametrize("mutation", mutate.EQUIVALENT, ids=lambda m: m.name)
 def test_equivalent_edit_survives(builder, mutation):
-    assert_passes(explore(builder.mutant(mutation), "--search", "2,1,300"))
+    bounds = "2,1,300" if SCALE >= 20 else "1,1,300"
+    assert_passes(explore(builder.mutant(mutation), "--search", bounds, *SOUND))
 
 
 def test_failing_run_can_be_repeated(builder):
     mutation = next(m for m in mutate.ORDERS if m.name == "look_at_word_acquire")
     program = builder.mutant(mutation)
-    first = explore(program, "--search", "1,1")
+    first = explore(program, "--search", "1,1", *SOUND)
     scenario = re.search(r"^FAIL (\w+):", first.stdout)[1]
     choices = re.search(r"--replay (\S+)", first.stdout)[1]
     again = explore(program, "--replay", choices, scenario)

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     const volatile void *address;
     size_t bytes;
-    bool exclusive;
+    bool exclusive, quiet;
     int count;
     uint8_t order[WRITE_MAX]; /* modification order: position -> write */
     uint8_t position[WRITE_MAX];
@@ -248,11 +248,14 @@ static bool thread_is_enabled(int t)
     return true;
 }
 
+void (*model_on_switch)(int from, int to);
+
 static void switch_to(int t)
 {
     const int from = self;
     if (t == from) return;
     self = t;
+    if (model_on_switch != NULL) model_on_switch(from, t);
     swapcontext(&threads[from].context, &threads[t].context);
 }
 
@@ -315,7 +318,7 @@ static int word_find(const volatile void *p, size_t bytes)
     word_t *const word = &words[word_count];
     word->address = p;
     word->bytes = bytes;
-    word->exclusive = false;
+    word->exclusive = word->quiet = false;
     word->count = 1;
     word->order[0] = word->position[0] = 0;
     memset(&word->writes[0], 0, sizeof word->writes[0]);
@@ -425,8 +428,17 @@ typedef struct {
 static shadow_t shadows[1 << 14];
 static long shadow_run; /* entries of other runs are empty */
 
+static uintptr_t private_start;
+static size_t private_bytes;
+void model_private(const volatile void *p, size_t bytes)
+{
+    private_start = (uintptr_t)p;
+    private_bytes = bytes;
+}
+
 static void race_access(uintptr_t address, bool write)
 {
+    if (address - private_start < private_bytes) return;
     if (!inside || self == 0) return;
     for (int t = 1; t < thread_count; t++)
         if (address - (uintptr_t)threads[t].stack < STACK_BYTES) return;
@@ -500,6 +512,7 @@ TSAN(8)
 TSAN(16)
 
 void model_exclusive(const volatile void *p) { words[word_find(p, 8)].exclusive = true; }
+void model_quiet(const volatile void *p, size_t bytes) { words[word_find(p, bytes)].quiet = true; }
 
 /* ---- accesses ---- */
 
@@ -509,7 +522,7 @@ static int access_begin(const volatile void *p, size_t bytes, bool write)
     /* ordered accesses commute with everything: no need to look at other schedules */
     if (words[w].exclusive)
         race_access((uintptr_t)p, write);
-    else
+    else if (!words[w].quiet)
         schedule_point();
     return w;
 }
@@ -595,7 +608,7 @@ static const option_t *access_choose(int w, bool reads, bool writes, model_order
 {
     const word_t *const word = &words[w];
     const int oldest =
-        may_deviate() ? word->position[threads[self].view.write[w]] : word->count - 1;
+        may_deviate() && !word->quiet ? word->position[threads[self].view.write[w]] : word->count - 1;
     int n = 0;
     for (int p = word->count - 1; p >= oldest; p--)
         if (option_make(&options[n], w, p, reads, writes, order)) n++;
@@ -663,7 +676,7 @@ bool model_cas(volatile void *p, size_t bytes, uint64_t *expected, uint64_t valu
     const int w = access_begin(p, bytes, true);
     const word_t *const word = &words[w];
     const int oldest =
-        may_deviate() ? word->position[threads[self].view.write[w]] : word->count - 1;
+        may_deviate() && !word->quiet ? word->position[threads[self].view.write[w]] : word->count - 1;
     int n = 0;
     for (int at = word->count - 1; at >= oldest; at--) {
         const bool hit = word->writes[word->order[at]].value == *expected;

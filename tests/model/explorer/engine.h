@@ -48,6 +48,11 @@ void model_name(const volatile void *p, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Accesses of this word must be ordered by happens-before, as if it were plain. */
 void model_exclusive(const volatile void *p);
+/* The word's value decides nothing (counters, constants): no other schedules, no old values. */
+void model_quiet(const volatile void *p, size_t bytes);
+/* Each thread has its own copy, which model_on_switch exchanges. */
+void model_private(const volatile void *p, size_t bytes);
+extern void (*model_on_switch)(int from, int to);
 /* Free choice of 0..n-1, explored like the others. */
 int model_choose(int n);
 /* A line in printed runs. */

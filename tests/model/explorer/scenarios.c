@@ -223,13 +223,13 @@ static void chain_freer_2(void)
 
 static void take_over_1(void)
 {
-    world_free_taking_over(B, 0, 0);
+    world_free(B, 0, 0);
     mic_record_drain(B);
 }
 static void take_over_2(void)
 {
-    world_free_taking_over(world_record(2), 1, 0);
-    world_free_taking_over(world_record(2), 0, 1);
+    world_free(world_record(2), 1, 0);
+    world_free(world_record(2), 0, 1);
 }
 static void take_over_freer(void) { world_free(NULL, 1, 1); }
 
@@ -275,6 +275,134 @@ static void destroy_owner(void)
     mic_record_drain(A);
 }
 
+/* ---- RF.20: the freer that completes a full page ---- */
+
+#define C world_record(2)
+
+static void full_setup(void)
+{
+    world_reset();
+    world_one_word();
+    world_give(0, A);
+}
+static void full_free_0(void) { world_free(NULL, 0, 0); }
+static void full_free_1(void) { world_free(NULL, 0, 1); }
+static void full_free_both(void)
+{
+    full_free_0();
+    full_free_1();
+}
+static void full_receive(void)
+{
+    world_block b;
+    if (world_receive(0, &b)) world_free(NULL, b.page, b.at);
+    if (world_receive(1, &b)) world_free(NULL, b.page, b.at);
+}
+
+/* the owner frees one block itself, takes it again and passes it on */
+static void full_local_owner(void)
+{
+    world_block b;
+    world_free(A, 0, 0);
+    if (world_take(A, &b)) {
+        world_fill(A);
+        world_send(0, b);
+    }
+    mic_record_drain(A);
+}
+
+/* the owner's malloc finds out that the page is full while its blocks are freed */
+static void full_retire_setup(void)
+{
+    world_reset();
+    world_one_word();
+    world_give_active(0, A);
+}
+static void full_retire_owner(void)
+{
+    world_fill(A);
+    mic_record_drain(A);
+}
+
+/* the page is released by a freer; the same owner makes it anew, full and with the same owner word,
+   while another freer is between its bit and the rest */
+static void full_again_owner(void)
+{
+    world_block b, more;
+    if (!world_malloc(A, &b)) return;
+    (void)world_malloc(A, &more);
+    world_fill(A);
+    world_send(0, b);
+    mic_record_drain(A);
+}
+static void full_again_freer_1(void)
+{
+    full_free_0();
+    world_block b;
+    if (world_receive(0, &b)) world_free(NULL, b.page, b.at);
+}
+
+/* somebody else makes it anew, and its blocks are freed in turn */
+static void full_reuse_freer(void)
+{
+    full_free_0();
+    const int p = world_claim(B);
+    if (p < 0) return;
+    world_fill(B);
+    world_send(0, (world_block){p, 0});
+    world_send(1, (world_block){p, 1});
+    mic_record_drain(B);
+}
+static void full_reuse_receiver(void)
+{
+    full_free_1();
+    full_receive();
+}
+
+/* a token comes late */
+static void full_late_token(void)
+{
+    world_notify(0);
+    const int p = world_claim(B);
+    if (p >= 0) mic_record_drain(B);
+}
+
+/* an orphan: a freer that comes late takes the page over, others complete it and make it anew */
+static void full_orphan_setup(void)
+{
+    full_setup();
+    world_orphan(A);
+}
+static void full_late_adopter(void) { world_late_half(B, 0); }
+static void full_free_and_claim(void)
+{
+    full_free_both();
+    (void)world_claim(C);
+}
+
+/* an orphan: reapers, adopters, thieves */
+static void full_adopter(void)
+{
+    mic_record_t *const mine = world_adopt();
+    if (mine != NULL) mic_record_drain(mine);
+}
+static void full_thief(void)
+{
+    world_steal(B);
+    mic_record_drain(B);
+}
+static void full_take_over_1(void) { world_free(B, 0, 0); }
+static void full_take_over_2(void) { world_free(C, 0, 1); }
+static void full_token(void) { world_notify(0); }
+
+/* the late record */
+static void full_late_setup(void)
+{
+    world_reset();
+    world_one_word();
+    world_give(0, LATE);
+}
+
 static const model_scenario scenarios[] = {
     {"drain", drain_setup, {drain_owner, drain_freer}, world_check},
     {"two_freers", two_setup, {two_owner, two_freer_1, two_freer_2}, world_check},
@@ -295,6 +423,24 @@ static const model_scenario scenarios[] = {
     {"take_over", steal_setup, {take_over_1, take_over_2, take_over_freer}, world_check},
     {"late", late_setup, {late_user, late_freer_1, late_freer_2}, world_check},
     {"destroy", destroy_setup, {destroy_owner, destroy_freer}, world_check},
+    {"full", full_setup, {two_owner, full_free_0, full_free_1}, world_check},
+    {"full_local", full_setup, {full_local_owner, full_free_1, full_receive}, world_check},
+    {"full_retire", full_retire_setup, {full_retire_owner, full_free_0, full_free_1}, world_check},
+    {"full_again", full_setup, {full_again_owner, full_again_freer_1, full_free_1}, world_check},
+    {"full_reuse", full_setup, {two_owner, full_reuse_freer, full_reuse_receiver}, world_check},
+    {"full_token", full_setup, {full_late_token, full_free_both, two_owner}, world_check},
+    {"full_exit", full_setup, {exit_owner, full_free_0, full_free_1}, world_check},
+    {"full_adopt", full_orphan_setup, {full_adopter, full_free_0, full_free_1}, world_check},
+    {"full_steal", full_orphan_setup, {full_thief, full_free_0, full_free_1}, world_check},
+    {"full_take_over",
+     full_orphan_setup,
+     {full_take_over_1, full_take_over_2, full_token},
+     world_check},
+    {"full_late_adopter",
+     full_orphan_setup,
+     {full_late_adopter, full_free_and_claim},
+     world_check},
+    {"full_late", full_late_setup, {late_user, full_free_0, full_free_1}, world_check},
 };
 #define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))
 

@@ -5,13 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alloc/slow.h"
 #include "base/check.h"
+#include "heap/thread.h"
+#include "os/os.h"
 #include "rt/lock.h"
+#include "rt/report.h"
 
 #define GHOST __attribute__((no_sanitize("thread"), noinline))
-#define CLS 15u /* 512-byte blocks: 128 of them, two words of bits */
-/* the last page has its two blocks in one word */
-#define FIRST_INDEX(p) ((p) == PAGES - 1 ? 10u : 63u)
+#define CLS 35u /* of kind medium: no page is kept for being all that its class has */
+#define BLOCK_BYTES 512u
+/* Two words, a block at the end of the first and one at the start of the second, the rest never
+   carved; or one word with both blocks, all that the page has: only that one can be full with all
+   its bits set (RF.20). */
+#define ONE_WORD(p) ((p) == PAGES - 1 || ghost.one_word)
+#define FIRST_INDEX(p) (ONE_WORD(p) ? 0u : 63u)
 #define BOXES 4
 
 mic_page_t world_pages[PAGES] mic_aligned(128);
@@ -25,11 +33,25 @@ static mic_atomic(uint64_t) bits[PAGES * MIC_REMOTE_BITMAP_BYTES / 8];
 static mic_atomic(uintptr_t) boxes[BOXES];
 static mic_lock_t arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
 static bool page_is_free[PAGES]; /* [lock: arena] */
+static int page_wanted;           /* set-up: the page to be made next, -1: any */
+static bool page_none;            /* no page is to be made */
 
 mic_arena_t mic_arenas[MIC_ARENA_MAX];
 mic_region_t mic_region mic_aligned(64);
-const mic_theap_t mic_theap_empty;
+mic_os_info_t mic_os_info;
 bool mic_deep_enabled;
+_Alignas(128) char mic_record_boot_mark[128];
+_Alignas(128) char mic_record_gone_mark[128];
+mic_thread_local mic_tls_t mic_tls;
+
+typedef enum { BLOCK_FREE, BLOCK_LIVE, BLOCK_FREEING } block_state;
+static struct {
+    block_state state[PAGES][BLOCKS];
+    bool blocked[RECORDS + 1];
+    bool orphan[RECORDS + 1];
+    bool one_word;
+    mic_tls_t tls[MODEL_THREAD_MAX];
+} ghost;
 
 /* ---- other layers ---- */
 
@@ -62,13 +84,6 @@ bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
 
 /* ---- ghost ---- */
 
-typedef enum { BLOCK_FREE, BLOCK_LIVE, BLOCK_FREEING } block_state;
-static struct {
-    block_state state[PAGES][BLOCKS];
-    bool blocked[RECORDS + 1];
-    bool orphan[RECORDS + 1];
-} ghost;
-
 /* RECORDS is the late record. */
 GHOST mic_record_t *world_record(int number)
 {
@@ -100,15 +115,15 @@ GHOST static uint64_t ghost_word(int page, int at)
 GHOST static mic_block_t *block_of(int page, int at)
 {
     return (mic_block_t *)(void *)(memory + ((size_t)page << MIC_SLICE_SHIFT) +
-                                   (FIRST_INDEX(page) + (unsigned)at) * 512u);
+                                   (FIRST_INDEX(page) + (unsigned)at) * BLOCK_BYTES);
 }
 
 GHOST static world_block block_find(const mic_block_t *block)
 {
     const size_t offset = (size_t)((const char *)block - memory);
     const int page = (int)(offset >> MIC_SLICE_SHIFT);
-    const size_t index = (offset & (MIC_SLICE_BYTES - 1)) / 512;
-    model_check(offset < sizeof memory && index - FIRST_INDEX(page) < BLOCKS && offset % 512 == 0,
+    const size_t index = (offset & (MIC_SLICE_BYTES - 1)) / BLOCK_BYTES;
+    model_check(offset < sizeof memory && index - FIRST_INDEX(page) < BLOCKS && offset % BLOCK_BYTES == 0,
                 "a list of blocks leads astray");
     return (world_block){page, (int)(index - FIRST_INDEX(page))};
 }
@@ -129,6 +144,9 @@ GHOST static void ghost_collected(mic_page_t *page)
         ghost.state[p][at.at] = BLOCK_FREE;
         n++;
     }
+    if ((page->flags & MIC_PAGE_ACTIVE) != 0)
+        for (const mic_block_t *b = page->theap->list[CLS]; b != NULL; b = b->next)
+            seen[block_find(b).at] = true;
     for (int i = 0; i < BLOCKS; i++)
         model_check(seen[i] || ghost.state[p][i] != BLOCK_FREE, "block %d of page %d is lost", i,
                     p);
@@ -147,9 +165,13 @@ GHOST static void ghost_authority(const mic_page_t *page)
 GHOST static void ghost_released(const mic_page_t *page)
 {
     const int p = (int)(page - world_pages);
+    model_check(model_lock_is_mine(&page->theap->record->lock),
+                "page %d is released without its record's lock", p);
+    model_check(page->used == 0, "page %d is released, used is %u", p, page->used);
     for (int i = 0; i < BLOCKS; i++) {
-        model_check(ghost.state[p][i] == BLOCK_FREE, "page %d is released with a block out", p);
+        model_check(ghost.state[p][i] != BLOCK_LIVE, "page %d is released with a block out", p);
         model_check(ghost_word(p, i) == 0, "page %d is released with a bit set", p);
+        ghost.state[p][i] = BLOCK_FREE;
     }
 }
 
@@ -163,73 +185,118 @@ GHOST static void ghost_all_free(int page)
     for (int i = 0; i < BLOCKS; i++) ghost.state[page][i] = BLOCK_FREE;
 }
 
-/* ---- what heap/theap.c does ---- */
+/* ---- slices ---- */
 
-static void page_unlink_locked(mic_page_t *page)
+bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run)
 {
-    mic_theap_t *const theap = page->theap;
-    if (page->all_prev != NULL)
-        page->all_prev->all_next = page->all_next;
-    else
-        theap->pages = page->all_next;
-    if (page->all_next != NULL) page->all_next->all_prev = page->all_prev;
-}
-
-static void release_locked(mic_page_t *page)
-{
-    ghost_authority(page);
-    ghost_released(page);
-    page_unlink_locked(page);
-    mic_page_owner_clear(page);
+    (void)kind, (void)count, (void)align_slices;
+    if (page_none) return false;
     mic_lock_acquire(&arena_lock);
-    page_is_free[page - world_pages] = true;
+    int p = page_wanted >= 0 ? page_wanted : PAGES - 1;
+    while (page_wanted < 0 && p >= 0 && !page_is_free[p]) p--;
+    if (p >= 0) page_is_free[p] = false;
     mic_lock_release(&arena_lock);
-}
-
-bool mic_theap_collect_page_locked(mic_page_t *page)
-{
-    ghost_authority(page);
-    mic_remote_collect(page);
-    ghost_collected(page);
-    if (page->used == 0) {
-        release_locked(page);
-        return false;
-    }
-    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0 && page->local != NULL)
-        mic_page_owner_tag(page, 0, MIC_OWNER_FULL);
+    if (p < 0) return false;
+    model_note("claims page %d", p);
+    *run = (mic_run_t){.slice = (uint32_t)p, .count = 1, .arena = 0, .zero = false};
     return true;
 }
 
-/* The blocks were freed one way or another. */
-static void release_all_locked(mic_page_t *page)
+void mic_run_free(mic_run_t run)
 {
-    ghost_all_free((int)(page - world_pages));
-    release_locked(page);
+    const int p = (int)run.slice;
+    model_note("releases page %d", p);
+    ghost_released(&world_pages[p]);
+    mic_lock_acquire(&arena_lock);
+    page_is_free[p] = true;
+    mic_lock_release(&arena_lock);
 }
 
-static void page_link_locked(mic_page_t *page, mic_record_t *record)
+bool mic_purge_at_once(mic_run_t run) { return (void)run, false; }
+bool __wrap_mic_page_unmove(mic_page_t *page, size_t first) { return (void)page, (void)first, false; }
+
+
+/* ---- wrapped: the linker gives us the calls from other files ---- */
+
+void __real_mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes);
+mic_block_t *__real_mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last);
+bool __real_mic_theap_collect_page_locked(mic_page_t *page);
+
+/* The class has the page's kind, not its blocks. */
+void __wrap_mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
 {
-    page->theap = &record->theap;
-    page->all_prev = NULL;
-    page->all_next = record->theap.pages;
-    if (page->all_next != NULL) page->all_next->all_prev = page;
-    record->theap.pages = page;
+    __real_mic_page_init(page, run, cls, block_bytes);
+    page->reserved = ONE_WORD(run.slice) ? BLOCKS : 128;
+    page->block_bytes = BLOCK_BYTES;
+    page->reciprocal = ((uint64_t)1 << MIC_RECIPROCAL_SHIFT) / BLOCK_BYTES;
+    page->carve_first = FIRST_INDEX(run.slice);
 }
 
-/* All blocks carved and handed out. */
-static void page_make(int p, mic_record_t *record)
+mic_block_t *__wrap_mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
 {
-    mic_page_t *const page = &world_pages[p];
-    const mic_run_t run = {.slice = (uint32_t)p, .count = 1, .arena = 0, .zero = false};
-    mic_page_init(page, run, CLS, 0);
-    page->carve_first = FIRST_INDEX(p);
-    mic_block_t *last;
-    mic_page_extend(page, BLOCKS * 512, &last);
-    mic_lock_acquire(&record->lock);
-    page_link_locked(page, record);
-    mic_lock_release(&record->lock);
-    for (int i = 0; i < BLOCKS; i++) ghost_set(p, i, BLOCK_FREE, BLOCK_LIVE);
-    mic_page_owner_publish(page, &record->inbox, MIC_OWNER_FULL);
+    (void)bytes;
+    if (page->capacity == BLOCKS) return NULL;
+    return __real_mic_page_extend(page, BLOCKS * BLOCK_BYTES, last);
+}
+
+bool __wrap_mic_theap_collect_page_locked(mic_page_t *page)
+{
+    ghost_authority(page);
+    const bool ok = __real_mic_theap_collect_page_locked(page);
+    if (ok) ghost_collected(page);
+    return ok;
+}
+
+/* ---- threads ---- */
+
+GHOST static void world_switch(int from, int to)
+{
+    ghost.tls[from] = mic_tls;
+    mic_tls = ghost.tls[to];
+}
+
+/* The running thread has this record; NULL: none yet. */
+GHOST static void world_be(mic_record_t *mine)
+{
+    mic_tls.record = mine != NULL ? mine : MIC_RECORD_BOOT;
+    mic_tls.theap = mine != NULL ? &mine->theap : (mic_theap_t *)(uintptr_t)&mic_theap_empty;
+}
+
+GHOST static bool has_block(const mic_theap_t *theap)
+{
+    const mic_page_t *const active = theap->active[CLS];
+    return theap->list[CLS] != NULL || (active != NULL && active->local != NULL) ||
+           theap->queue[CLS] != NULL;
+}
+
+/* Malloc, of which the world wants to know where the block comes from. */
+static world_block take_block(mic_record_t *mine)
+{
+    bool zero;
+    mic_block_t *block = mic_theap_pop(&mine->theap, CLS);
+    if (block == NULL) {
+        mic_record_enter(mine);
+        block = mic_theap_refill(&mine->theap, CLS, &zero);
+        mic_record_leave(mine);
+    }
+    if (block == NULL) return (world_block){-1, 0};
+    block->next = NULL;
+    const world_block at = block_find(block);
+    model_check(ghost.state[at.page][at.at] != BLOCK_LIVE, "block %d of page %d is handed out twice",
+                at.at, at.page);
+    ghost.state[at.page][at.at] = BLOCK_LIVE;
+    model_note("malloc block %d of page %d", at.at, at.page);
+    return at;
+}
+
+/* The active page has nothing left, malloc finds that out and gets no other: now it is full. */
+static void fill_active(mic_record_t *mine)
+{
+    bool zero;
+    page_none = true;
+    mic_block_t *const block = mic_theap_refill(&mine->theap, CLS, &zero);
+    page_none = false;
+    if (block != NULL) mic_free(block); /* it drained first and found one */
 }
 
 /* ---- setting up ---- */
@@ -242,11 +309,22 @@ void world_reset(void)
     memset((void *)boxes, 0, sizeof boxes);
     memset(page_is_free, 0, sizeof page_is_free);
     memset(&ghost, 0, sizeof ghost);
+    memset((void *)mic_theap_class_pages, 0, sizeof mic_theap_class_pages);
+    for (int t = 0; t < MODEL_THREAD_MAX; t++) {
+        world_be(NULL);
+        ghost.tls[t] = mic_tls;
+    }
+    model_on_switch = world_switch;
+    model_private(&mic_tls, sizeof mic_tls);
+    page_wanted = -1;
+    page_none = false;
+    mic_os_info.page_bytes = 4096;
     for (int r = 0; r <= RECORDS; r++) {
         mic_record_t *const record = world_record(r);
         memset((void *)record, 0, sizeof *record);
         record->lock.rank = MIC_RANK_RECORD;
-        record->theap.record = record;
+        mic_theap_init(&record->theap, record);
+        model_quiet(&record->busy, sizeof record->busy);
         if (r < RECORDS)
             model_name(&record->inbox, "inbox%d", r);
         else
@@ -254,6 +332,14 @@ void world_reset(void)
         model_name(&record->lock, "record%d.lock", r);
     }
     mic_store_relaxed(&mic_record_late.inbox.word, MIC_INBOX_ORPHAN);
+    mic_record_late.state = MIC_RECORD_ORPHAN;
+    mic_region.base = (uintptr_t)memory;
+    mic_region.descriptors = (char *)world_pages;
+    mic_region.remote = (char *)(void *)bits;
+    mic_store_relaxed(&mic_region.slices, PAGES);
+    model_quiet(&mic_region.slices, sizeof mic_region.slices);
+    model_quiet(&mic_theap_class_pages[CLS].now, sizeof mic_theap_class_pages[CLS].now);
+    model_quiet(&mic_theap_class_pages[CLS].peak, sizeof mic_theap_class_pages[CLS].peak);
     mic_arenas[0].base = (uintptr_t)memory;
     mic_arenas[0].slice_count = PAGES;
     mic_arenas[0].descriptors = (char *)world_pages;
@@ -269,11 +355,12 @@ void world_reset(void)
         model_name(&world_pages[p].used, "page%d.used", p);
         model_name(&world_pages[p].local, "page%d.local", p);
         model_name(&world_pages[p].flags, "page%d.flags", p);
-        for (int i = 0; i < BLOCKS; i++) {
-            model_name(block_of(p, i), "page%d block %d", p, i);
+        model_name(&world_pages[p].theap, "page%d.theap", p);
+        model_name(&world_pages[p].kind, "page%d.kind", p);
+        model_name(&world_pages[p].reserved, "page%d.reserved", p);
+        for (int i = 0; i < 2; i++)
             model_name((char *)(void *)bits + (size_t)p * MIC_REMOTE_BITMAP_BYTES + (size_t)i * 8,
                        "page%d.word[%d]", p, i);
-        }
         model_exclusive(&world_pages[p].link);
     }
     for (int i = 0; i < BOXES; i++) model_name(&boxes[i], "box%d", i);
@@ -284,7 +371,20 @@ void world_reset(void)
     model_name(&mic_late_lock, "late lock");
 }
 
-void world_give(int page, mic_record_t *record) { page_make(page, record); }
+void world_one_word(void) { ghost.one_word = true; }
+
+void world_give_active(int page, mic_record_t *record)
+{
+    page_wanted = page;
+    for (int i = 0; i < BLOCKS; i++) (void)take_block(record);
+    page_wanted = -1;
+}
+
+void world_give(int page, mic_record_t *record)
+{
+    world_give_active(page, record);
+    fill_active(record);
+}
 
 void world_orphan(mic_record_t *record)
 {
@@ -296,89 +396,92 @@ void world_blocks(mic_record_t *record) { ghost.blocked[record_number(record)] =
 
 void world_late_token(int page, mic_record_t *record)
 {
-    page_make(page, record);
+    world_give(page, record);
     mic_record_notify(&world_pages[page], NULL);
-    mic_lock_acquire(&record->lock);
-    release_all_locked(&world_pages[page]);
-    mic_lock_release(&record->lock);
+    world_destroy(record);
 }
 
 void world_free_page(int page) { page_is_free[page] = true; }
 
 /* ---- what threads do ---- */
 
-static void free_block(mic_record_t *mine, int p, int at, mic_theap_t *adopter)
+GHOST static bool is_owner(const mic_record_t *record, int p)
 {
-    mic_page_t *const page = &world_pages[p];
+    uintptr_t owner;
+    memcpy(&owner, (const void *)&world_pages[p].owner, sizeof owner);
+    return record != NULL && mic_record_of_owner(owner) == record;
+}
+
+void world_free(mic_record_t *mine, int p, int at)
+{
     mic_block_t *const block = block_of(p, at);
+    world_be(mine);
     block->next = (mic_block_t *)(uintptr_t)0x55; /* the user's last word */
     model_note("free block %d of page %d", at, p);
-    ghost_set(p, at, BLOCK_LIVE, BLOCK_FREEING);
-    if (mine != NULL && mic_record_of_owner(mic_load_fast(&page->owner)) == mine) {
-        ghost_set(p, at, BLOCK_FREEING, BLOCK_FREE);
-        mic_page_push_local(page, block);
-        if (page->used == 0) {
-            mic_lock_acquire(&mine->lock);
-            mic_theap_collect_page_locked(page);
-            mic_lock_release(&mine->lock);
-        }
-        return;
-    }
-    model_check(mic_remote_set(page, FIRST_INDEX(p) + (unsigned)at), "double free of %d in page %d",
-                at, p);
-    mic_record_notify(page, adopter);
+    ghost_set(p, at, BLOCK_LIVE, is_owner(mine, p) ? BLOCK_FREE : BLOCK_FREEING);
+    mic_free(block);
     model_note("free of block %d of page %d is done", at, p);
 }
 
-void world_free(mic_record_t *mine, int p, int at) { free_block(mine, p, at, NULL); }
+void mic_report_error(int error, const char *format, ...)
+{
+    (void)format;
+    model_fail("misuse reported: error %d", error);
+}
 
-void world_notify(int page) { mic_record_notify(&world_pages[page], NULL); }
+void world_notify(int page)
+{
+    mic_record_notify(&world_pages[page], mic_thread_is_ready() ? mic_tls.theap : NULL);
+}
+
+void world_late_half(mic_record_t *mine, int page)
+{
+    world_be(mine);
+    world_notify(page);
+}
 
 bool world_take(mic_record_t *mine, world_block *out)
 {
-    for (mic_page_t *page = mine->theap.pages; page != NULL; page = page->all_next) {
-        mic_block_t *const block = page->local;
-        if (block == NULL) continue;
-        page->local = block->next;
-        page->used++;
-        block->next = NULL;
-        *out = block_find(block);
-        ghost_set(out->page, out->at, BLOCK_FREE, BLOCK_LIVE);
-        model_note("malloc block %d of page %d", out->at, out->page);
-        return true;
-    }
-    return false;
+    world_be(mine == &mic_record_late ? NULL : mine);
+    if (!has_block(&mine->theap)) return false;
+    *out = take_block(mine);
+    return out->page >= 0;
 }
 
 int world_claim(mic_record_t *mine)
 {
-    int p = PAGES - 1;
-    mic_lock_acquire(&arena_lock);
-    while (p >= 0 && !page_is_free[p]) p--;
-    if (p >= 0) page_is_free[p] = false;
-    mic_lock_release(&arena_lock);
-    if (p < 0) return -1;
-    model_note("claims page %d", p);
-    page_make(p, mine);
-    return p;
+    world_be(mine);
+    const world_block first = take_block(mine);
+    for (int i = 1; first.page >= 0 && i < BLOCKS; i++) (void)take_block(mine);
+    return first.page;
+}
+
+bool world_malloc(mic_record_t *mine, world_block *out)
+{
+    world_be(mine);
+    *out = take_block(mine);
+    return out->page >= 0;
+}
+
+void world_fill(mic_record_t *mine)
+{
+    world_be(mine);
+    fill_active(mine);
 }
 
 void world_poll(mic_record_t *mine)
 {
-    mic_lock_acquire(&mine->lock);
-    for (mic_page_t *page = mine->theap.pages; page != NULL; page = page->all_next) {
-        if ((page->flags & MIC_PAGE_POLL) == 0) continue;
-        mic_remote_collect(page);
-        page->flags |= MIC_PAGE_POLL; /* the token is still away */
-        ghost_collected(page);
-    }
-    mic_lock_release(&mine->lock);
+    world_be(mine);
+    mic_theap_collect(&mine->theap);
 }
 
 void world_exit(mic_record_t *mine)
 {
     model_note("thread exit");
+    world_be(NULL);
     ghost_orphan(mine, true);
+    if (mine->theap.active[CLS] != NULL || mine->theap.polls != 0) mic_theap_collect(&mine->theap);
+    mine->state = MIC_RECORD_ORPHAN;
     mic_record_put_back(mine);
 }
 
@@ -388,44 +491,24 @@ mic_record_t *world_adopt(void)
     if (record == NULL) return NULL;
     mic_record_adopt(record);
     record->state = MIC_RECORD_LIVE;
+    world_be(record);
     ghost_orphan(record, false);
     model_note("adopted inbox%d", record_number(record));
     return record;
 }
 
-/* RF.16; authority over both records */
-static bool move_page(mic_page_t *page, mic_record_t *from, mic_record_t *to)
-{
-    mic_lock_acquire_pair(&from->lock, &to->lock);
-    const bool ok = mic_record_of_owner(mic_page_owner(page)) == from;
-    if (ok) {
-        model_note("moves page %d to inbox%d", (int)(page - world_pages), record_number(to));
-        page_unlink_locked(page);
-        page_link_locked(page, to);
-        mic_page_owner_publish(page, &to->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
-    }
-    mic_lock_release_pair(&from->lock, &to->lock);
-    return ok;
-}
-
-bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
-{
-    if (mic_record_of_owner(mic_page_owner_seen(page)) != from->record) return false;
-    return page->theap == from && move_page(page, from->record, to->record);
-}
-
 void world_steal(mic_record_t *mine)
 {
+    world_be(mine);
     mic_record_t *const from = mic_pool_take_any();
     if (from == NULL) return;
     mic_record_adopt(from);
-    if (from->theap.pages != NULL) (void)move_page(from->theap.pages, from, mine);
+    mic_lock_acquire(&from->lock);
+    mic_page_t *const page = from->theap.pages;
+    mic_lock_release(&from->lock);
+    if (page != NULL && mic_theap_adopt_page(page, &from->theap, &mine->theap))
+        model_note("moved page %d to inbox%d", (int)(page - world_pages), record_number(mine));
     mic_record_put_back(from);
-}
-
-void world_free_taking_over(mic_record_t *mine, int p, int at)
-{
-    free_block(mine, p, at, &mine->theap);
 }
 
 void world_destroy(mic_record_t *record)
@@ -434,7 +517,9 @@ void world_destroy(mic_record_t *record)
     while (record->theap.pages != NULL) {
         mic_page_t *const page = record->theap.pages;
         mic_remote_collect(page);
-        release_all_locked(page);
+        page->used = 0; /* freed one way or another */
+        ghost_all_free((int)(page - world_pages));
+        mic_theap_release_page_locked(page);
     }
     mic_lock_release(&record->lock);
 }
@@ -521,12 +606,14 @@ void world_check(void)
     for (int r = 0; r < RECORDS; r++)
         if (!world_record(r)->in_pool && !ghost.blocked[r]) world_poll(world_record(r));
     check_quiescent();
+    for (int r = 0; r <= RECORDS; r++)
+        model_check(mic_theap_is_valid(&world_record(r)->theap), "thread heap %d is not valid", r);
     for (int p = 0; p < PAGES; p++) {
         const mic_record_t *const record = mic_record_of_owner(mic_page_owner(&world_pages[p]));
         if (record == NULL || ghost.blocked[record_number(record)]) continue;
+        ghost_collected(&world_pages[p]);
         for (int i = 0; i < BLOCKS; i++)
             model_check(ghost.state[p][i] != BLOCK_FREEING, "block %d of page %d never came back",
                         i, p);
-        ghost_collected(&world_pages[p]);
     }
 }

@@ -24,8 +24,12 @@ mic_record_t *world_record(int number);
 
 /* ---- setting up (thread 0) ---- */
 void world_reset(void);
+/* All pages have both blocks in one word, as page 2 always has. */
+void world_one_word(void);
 /* The page belongs to the record and all its blocks are in the user's hands. */
 void world_give(int page, mic_record_t *record);
+/* The same, but malloc did not find out yet that the page is full. */
+void world_give_active(int page, mic_record_t *record);
 /* The record has no thread and is in the pool. */
 void world_orphan(mic_record_t *record);
 /* The thread of this record never comes back to the allocator. */
@@ -41,23 +45,28 @@ void world_late_token(int page, mic_record_t *record);
 
 /* The second half of a free whose bit was collected before it came to this. */
 void world_notify(int page);
+/* The same of a thread with a record. */
+void world_late_half(mic_record_t *mine, int page);
 
 /* Frees a block as a thread whose record is `mine` (NULL: none) would. */
 void world_free(mic_record_t *mine, int page, int at);
 /* As the owner: takes one block of a page of this record; false if there is none. */
 bool world_take(mic_record_t *mine, world_block *block);
-/* As the owner: a page nobody owns gets this owner and its blocks are handed out. -1: none free. */
+/* As the owner: takes any block, of a new page if need be; false if there is none. */
+bool world_malloc(mic_record_t *mine, world_block *block);
+/* As the owner without pages: a page nobody owns gets this owner and its blocks are handed out. -1: none free. */
 int world_claim(mic_record_t *mine);
 /* As the owner: looks at the words of its pages that have the poll mark. */
 void world_poll(mic_record_t *mine);
+/* As the owner: malloc that finds the active page without a block; it becomes full. No page is to
+   be made by others meanwhile. */
+void world_fill(mic_record_t *mine);
 /* As the owner: the thread ends. */
 void world_exit(mic_record_t *mine);
 /* A new thread takes an orphan; NULL if there is none. */
 mic_record_t *world_adopt(void);
 /* As an owner: takes one page out of an orphan. */
 void world_steal(mic_record_t *mine);
-/* Frees a block; if its page turns out to be an orphan's, takes the page over. */
-void world_free_taking_over(mic_record_t *mine, int page, int at);
 /* As anybody: all pages of the record go, their blocks with them (heap destroy, RF.19). */
 void world_destroy(mic_record_t *record);
 
