@@ -199,6 +199,18 @@ bool mic_theap_collect_page_locked(mic_page_t *page)
     return false;
 }
 
+/* One look takes as long as there are pages. With one for each fresh page the cost would be the
+   square of their number; so an eighth more come in between. */
+#define POLL_SHARE 8
+
+static bool theap_poll_is_due(mic_theap_t *theap)
+{
+    if (theap->polls == 0) return false;
+    if (theap->poll_wait == 0) return true;
+    theap->poll_wait--;
+    return false;
+}
+
 /* Looks at pages whose token may never come home; see RF.17. */
 static void theap_poll(mic_theap_t *theap)
 {
@@ -215,6 +227,7 @@ static void theap_poll(mic_theap_t *theap)
         left++;
     }
     theap->polls = left;
+    theap->poll_wait = (uint32_t)(theap->page_count / POLL_SHARE);
     mic_lock_release(&record->lock);
 }
 
@@ -310,7 +323,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     block = theap_refill_from_queue(theap, cls, fresh_zero);
     if (block != NULL) return block;
     theap_drain(theap);
-    if (theap->polls != 0) theap_poll(theap);
+    if (theap_poll_is_due(theap)) theap_poll(theap);
     if (theap->queue[cls] != NULL || theap_steal(theap, cls))
         return theap_refill_from_queue(theap, cls, fresh_zero);
     mic_run_t run;
@@ -355,15 +368,15 @@ void mic_theap_collect(mic_theap_t *theap)
     mic_lock_release(&record->lock);
 }
 
-/* RF.16: the caller has authority over both records. False: the freer of its last block released it
-   (RF.20) before the locks were had. Both locks at once: with the page on no list, or on a list
-   that its owner word does not name, such a freer would go astray. */
-static bool theap_move_page(mic_page_t *page, mic_theap_t *to)
+/* RF.16: the caller has authority over both records. False: the page is not (any more) one of
+   `from`: the freer of its last block released it (RF.20), whatever it is now. Nothing of the page
+   but its owner word is read before both locks are held. Both at once: with the page on no list,
+   or on a list that its owner word does not name, such a freer would go astray. */
+static bool theap_move_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
 {
-    mic_theap_t *const from = page->theap;
     mic_lock_acquire_pair(&from->record->lock, &to->record->lock);
-    const uintptr_t owner = mic_page_owner(page);
-    const bool ok = mic_record_of_owner(owner) == from->record;
+    const bool ok = mic_record_of_owner(mic_page_owner_seen(page)) == from->record &&
+                    page->kind != MIC_PAGE_SPAN;
     if (ok) {
         if ((page->flags & MIC_PAGE_ACTIVE) != 0) theap_deactivate(from, page->cls);
         const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
@@ -385,16 +398,15 @@ bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
         theap_deactivate(from, cls);
         page = from->queue[cls];
     }
-    if (page == NULL) return false;
-    return theap_move_page(page, to);
+    return page != NULL && theap_move_page(page, from, to);
 }
 
 bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
 {
-    /* the page of a freed block may be anybody's by now; of this record only its authority, or the
-       freer of its last block, can take it away */
-    if (mic_record_of_owner(mic_page_owner_seen(page)) != from->record) return false;
-    return page->theap == from && page->kind != MIC_PAGE_SPAN && theap_move_page(page, to);
+    /* the page of a freed block may be anybody's by now: the owner word decides, the locks make it
+       stay so */
+    return mic_record_of_owner(mic_page_owner_seen(page)) == from->record &&
+           theap_move_page(page, from, to);
 }
 
 bool mic_theap_is_valid(const mic_theap_t *theap)

@@ -26,6 +26,7 @@ typedef struct mic_theap {
     mic_page_t *pages;               /* [lock: record] all pages, by all_next */
     size_t page_count;               /* [lock: record] */
     uint32_t polls;                  /* [owner] pages with the poll mark, at least */
+    uint32_t poll_wait;              /* [owner] fresh pages until they are looked at again */
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");

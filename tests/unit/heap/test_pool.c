@@ -121,8 +121,8 @@ static void test_with_class(void **state)
     for (unsigned i = 0; i < RECORDS; i++) {
         kept[i] = block_of(RECORD(i), i);
         mic_theap_collect(&RECORD(i)->theap);
-        assert_true(mic_pool_put(RECORD(i)));
     }
+    for (unsigned i = 0; i < RECORDS; i++) assert_true(mic_pool_put(RECORD(i)));
     /* the most recent ones are looked at, no more than a few */
     assert_ptr_equal(mic_pool_take_with_class(RECORDS - 1), RECORD(RECORDS - 1));
     assert_ptr_equal(mic_pool_take_with_class(RECORDS - 4), RECORD(RECORDS - 4));
@@ -210,6 +210,54 @@ static void test_forward(void **state)
     assert_true(mic_theap_is_valid(&a->theap) && mic_theap_is_valid(&b->theap));
 }
 
+static mic_block_t *block_of_fresh_page(mic_record_t *r, unsigned cls)
+{
+    const size_t pages = r->theap.page_count;
+    mic_block_t *list = NULL;
+    while (r->theap.page_count == pages) {
+        mic_block_t *const block = block_of(r, cls);
+        assert_non_null(block);
+        block->next = list;
+        list = block;
+    }
+    return list;
+}
+
+/* Looking costs as much as there are pages: not for each fresh one, but every eighth of them. */
+static void test_poll_seldom(void **state)
+{
+    (void)state;
+    const unsigned cls = MIC_CLASS_SMALL_LAST;
+    mic_record_t *const a = RECORD(0), *const b = RECORD(1);
+    void *const x = block_of(a, 3), *const y = block_of(a, 3);
+    mic_page_t *const page = mic_page_of(x);
+    mic_theap_collect(&a->theap);
+    free_remotely(x);
+    assert_true(mic_theap_steal_page(&a->theap, &b->theap, 3));
+    mic_block_t *lists[256];
+    size_t n = 0;
+    while (b->theap.page_count < 80 || b->theap.poll_wait < 8)
+        lists[n++] = block_of_fresh_page(b, cls);
+    assert_in_range(n, 80, 100);
+    assert_int_equal(page->used, 1); /* the looks before found x */
+    free_remotely(y);                /* b is not told */
+    lists[n++] = block_of_fresh_page(b, cls);
+    assert_int_equal(page->used, 1);
+    for (size_t i = 0; i < 80 / 8; i++) lists[n++] = block_of_fresh_page(b, cls);
+    lists[n++] = block_of_fresh_page(b, cls);
+    assert_int_equal(page->used, 0);
+
+    while (n-- > 0)
+        for (mic_block_t *block = lists[n], *next; block != NULL; block = next) {
+            next = block->next;
+            free_remotely(block);
+        }
+    mic_record_drain(a);
+    mic_record_drain(b);
+    mic_theap_collect(&b->theap);
+    assert_int_equal(b->theap.page_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_adopt_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_full_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forward, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_poll_seldom, setup, teardown),
     };
     if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
