@@ -4,7 +4,7 @@
 #include "base/check.h"
 
 static mic_lock_t pool_lock = MIC_LOCK_INIT(MIC_RANK_POOL);
-static mic_record_t *pool_head; /* [lock: pool] */
+static mic_record_t *pool_head, *pool_tail; /* [lock: pool] */
 
 /* how many orphans a thread that needs a page looks at */
 #define POOL_SEARCH_MAX 8
@@ -15,7 +15,10 @@ static void pool_remove_locked(mic_record_t *record)
         record->pool_prev->pool_next = record->pool_next;
     else
         pool_head = record->pool_next;
-    if (record->pool_next != NULL) record->pool_next->pool_prev = record->pool_prev;
+    if (record->pool_next != NULL)
+        record->pool_next->pool_prev = record->pool_prev;
+    else
+        pool_tail = record->pool_prev;
     record->pool_next = record->pool_prev = NULL;
     record->in_pool = false;
 }
@@ -38,15 +41,34 @@ mic_record_t *mic_pool_take_any(void)
     return record;
 }
 
+/* The list goes on from `first`: those before it, looked at in vain, wait behind all others. */
+static void pool_rotate_locked(mic_record_t *first)
+{
+    if (first == pool_head) return;
+    pool_tail->pool_next = pool_head;
+    pool_head->pool_prev = pool_tail;
+    pool_tail = first->pool_prev;
+    pool_tail->pool_next = NULL;
+    first->pool_prev = NULL;
+    pool_head = first;
+}
+
 mic_record_t *mic_pool_take_with_class(unsigned cls)
 {
     mic_lock_acquire(&pool_lock);
-    mic_record_t *record = pool_head;
-    for (int i = 0; record != NULL && !mic_theap_has_room(&record->theap, cls); i++)
-        record = i < POOL_SEARCH_MAX ? record->pool_next : NULL;
-    if (record != NULL) pool_remove_locked(record);
+    mic_record_t *record = pool_head, *found = NULL;
+    for (int i = 0; i < POOL_SEARCH_MAX && record != NULL && found == NULL; i++) {
+        if (mic_theap_has_room(&record->theap, cls))
+            found = record;
+        else
+            record = record->pool_next;
+    }
+    if (found != NULL)
+        pool_remove_locked(found);
+    else if (record != NULL)
+        pool_rotate_locked(record);
     mic_lock_release(&pool_lock);
-    return record;
+    return found;
 }
 
 bool mic_pool_put(mic_record_t *record)
@@ -58,7 +80,10 @@ bool mic_pool_put(mic_record_t *record)
         record->state = MIC_RECORD_ORPHAN;
         record->pool_prev = NULL;
         record->pool_next = pool_head;
-        if (pool_head != NULL) pool_head->pool_prev = record;
+        if (pool_head != NULL)
+            pool_head->pool_prev = record;
+        else
+            pool_tail = record;
         pool_head = record;
         record->in_pool = true;
     }

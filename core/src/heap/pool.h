@@ -14,8 +14,8 @@ bool mic_pool_take(mic_record_t *record);
 mic_record_t *mic_pool_take_any(void);
 /* RF.15: false if its inbox is not empty: drain and try again. The caller has authority. */
 bool mic_pool_put(mic_record_t *record);
-/* Orphans that may have pages with room of a class, most recent first; NULL when there is none
-   among the first few. The caller then has authority over it. */
+/* An orphan that may have pages with room of a class; NULL when there is none among the next few,
+   later calls look at others. The caller then has authority over it. */
 mic_record_t *mic_pool_take_with_class(unsigned cls);
 
 void mic_pool_lock_for_fork(void);

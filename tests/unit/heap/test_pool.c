@@ -127,7 +127,10 @@ static void test_with_class(void **state)
     assert_ptr_equal(mic_pool_take_with_class(RECORDS - 1), RECORD(RECORDS - 1));
     assert_ptr_equal(mic_pool_take_with_class(RECORDS - 4), RECORD(RECORDS - 4));
     assert_null(mic_pool_take_with_class(MIC_CLASS_LARGE_LAST));
-    assert_null(mic_pool_take_with_class(0));
+    /* which then wait behind the others: every one is looked at in the end */
+    assert_ptr_equal(mic_pool_take_with_class(0), RECORD(0));
+    assert_ptr_equal(mic_pool_take_any(), RECORD(1));
+    assert_ptr_equal(mic_pool_take_any(), RECORD(RECORDS - 2));
     for (unsigned i = 0; i < RECORDS; i++) free_remotely(kept[i]);
     for (unsigned i = 0; i < RECORDS; i++) mic_record_drain(RECORD(i));
 }
