@@ -160,11 +160,12 @@ STEPS = [
              ((_PAIR_END, "mic_lock_release(&from->record->lock);"),)),
     Mutation("move_with_new_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&to->record->lock);",
              ((_PAIR_END, "mic_lock_release(&to->record->lock);"),)),
-    Mutation("move_publishes_unlocked", "RF.16", THEAP, _MOVE_PUBLISH, "(void)owner;",
+    Mutation("move_publishes_unlocked", "RF.16", THEAP, _MOVE_PUBLISH, "(void)0;",
              ((_PAIR_END, _PAIR_END + "\n    if (ok) " + _MOVE_PUBLISH),)),
     Mutation("move_without_owner_again", "RF.16", THEAP,
-             "const bool ok = mic_record_of_owner(owner) == from->record;",
-             "const bool ok = owner != 1;"),
+             """const bool ok = mic_record_of_owner(mic_page_owner_seen(page)) == from->record &&
+                    page->kind != MIC_PAGE_SPAN;""",
+             "const bool ok = page->kind != MIC_PAGE_SPAN;"),
 ]
 
 # Memory orders: each entry weakens one access.

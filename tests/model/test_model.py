@@ -38,7 +38,7 @@ SCENARIOS = [
     "full_adopt", "full_steal", "full_take_over", "full_late_adopter", "full_late",
 ]  # fmt: skip
 # Flaws of the shipping code that are known (docs/protocols/remote_free.md, open findings).
-KNOWN = {"full_late_adopter": "O9: the adopter reads a page that may change hands meanwhile"}
+KNOWN = {}
 SOUND = [s for s in SCENARIOS if s not in KNOWN]
 SCENARIO_PARAMS = [
     pytest.param(s, marks=pytest.mark.xfail(reason=KNOWN[s])) if s in KNOWN else s

@@ -20,7 +20,9 @@ void mic_collect(bool force)
             if (r == mic_tls.record) continue;
             if (mic_pool_take(r)) {
                 mic_record_adopt(r);
+                mic_record_enter(r); /* a child forked now must not use it */
                 mic_theap_collect(&r->theap);
+                mic_record_leave(r);
                 mic_record_put_back(r);
             } else {
                 mic_store_relaxed(&r->collect, 1); /* at its next slow path */

@@ -47,11 +47,6 @@ static void free_local_slow(mic_page_t *page, void *block)
 {
     mic_record_t *const record = mic_tls.record;
     mic_record_enter(record);
-    if (page->kind == MIC_PAGE_SPAN) {
-        mic_free_span(page);
-        mic_record_leave(record);
-        return;
-    }
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
     mic_page_push_local(page, block);
     if (page->used == 0) mic_theap_page_emptied(page);
@@ -66,7 +61,7 @@ void mic_free_span(mic_page_t *page)
         mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
         mic_lock_acquire(&record->lock);
         if (mic_record_of_owner(mic_page_owner(page)) == record) {
-            (void)mic_remote_clear(page); /* set unless the owner itself frees */
+            (void)mic_remote_clear(page); /* not set when realloc moved the block */
             mic_theap_release_page_locked(page);
             mic_lock_release(&record->lock);
             return;
@@ -146,7 +141,9 @@ static void free_located(void *p)
         mic_report_error(EINVAL, "free of %p, which is not a block of this allocator", p);
         return;
     }
-    if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record)
+    /* a span's owner sets its bit like everybody else: one of two frees is the second */
+    if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record &&
+        at.page->kind != MIC_PAGE_SPAN)
         free_local_slow(at.page, at.block);
     else
         free_remote(at.page, mic_arena_remote_words(at.page->arena, at.page->start), at.index);

@@ -32,8 +32,8 @@ void mic_deferred_call(mic_record_t *record, bool force)
 
 /* ---- periodic work ---- */
 
-/* Slow paths between looks at the inbox while the class has blocks of its own (a refill looks before
-   it takes a fresh page): a drain is worth more when more has come together. */
+/* Slow paths between looks at the inbox while the class has blocks of its own (a refill looks
+   before it takes a fresh page): a drain is worth more when more has come together. */
 #define DRAIN_PERIOD 4
 
 void mic_slow_tick(mic_record_t *record)

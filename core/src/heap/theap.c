@@ -219,7 +219,8 @@ static void theap_poll(mic_theap_t *theap)
     mic_lock_acquire(&record->lock);
     for (mic_page_t *page = theap->pages, *next; page != NULL; page = next) {
         next = page->all_next;
-        if ((page->flags & MIC_PAGE_POLL) == 0) continue;
+        /* the flags of a span are its user's */
+        if (page->kind == MIC_PAGE_SPAN || (page->flags & MIC_PAGE_POLL) == 0) continue;
         if (mic_remote_any(page)) {
             if (!mic_theap_collect_page_locked(page)) continue;
             page->flags |= MIC_PAGE_POLL; /* until the token is home */

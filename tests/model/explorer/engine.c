@@ -607,8 +607,8 @@ static option_t options[WRITE_MAX];
 static const option_t *access_choose(int w, bool reads, bool writes, model_order order)
 {
     const word_t *const word = &words[w];
-    const int oldest =
-        may_deviate() && !word->quiet ? word->position[threads[self].view.write[w]] : word->count - 1;
+    const int oldest = may_deviate() && !word->quiet ? word->position[threads[self].view.write[w]]
+                                                     : word->count - 1;
     int n = 0;
     for (int p = word->count - 1; p >= oldest; p--)
         if (option_make(&options[n], w, p, reads, writes, order)) n++;
@@ -675,8 +675,8 @@ bool model_cas(volatile void *p, size_t bytes, uint64_t *expected, uint64_t valu
 {
     const int w = access_begin(p, bytes, true);
     const word_t *const word = &words[w];
-    const int oldest =
-        may_deviate() && !word->quiet ? word->position[threads[self].view.write[w]] : word->count - 1;
+    const int oldest = may_deviate() && !word->quiet ? word->position[threads[self].view.write[w]]
+                                                     : word->count - 1;
     int n = 0;
     for (int at = word->count - 1; at >= oldest; at--) {
         const bool hit = word->writes[word->order[at]].value == *expected;
@@ -747,7 +747,8 @@ void model_lock_acquire_pair(const void *first, const void *second, unsigned ran
     if (a == b) model_fail("%s is locked twice", name_of(first));
     schedule_point();
     while (a->holder >= 0 || b->holder >= 0) {
-        if (a->holder == self || b->holder == self) model_fail("%s is locked twice", name_of(first));
+        if (a->holder == self || b->holder == self)
+            model_fail("%s is locked twice", name_of(first));
         threads[self].waits_for = first;
         threads[self].waits_also = second;
         schedule_away();

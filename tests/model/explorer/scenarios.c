@@ -436,10 +436,7 @@ static const model_scenario scenarios[] = {
      full_orphan_setup,
      {full_take_over_1, full_take_over_2, full_token},
      world_check},
-    {"full_late_adopter",
-     full_orphan_setup,
-     {full_late_adopter, full_free_and_claim},
-     world_check},
+    {"full_late_adopter", full_orphan_setup, {full_late_adopter, full_free_and_claim}, world_check},
     {"full_late", full_late_setup, {late_user, full_free_0, full_free_1}, world_check},
 };
 #define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))

@@ -33,8 +33,8 @@ static mic_atomic(uint64_t) bits[PAGES * MIC_REMOTE_BITMAP_BYTES / 8];
 static mic_atomic(uintptr_t) boxes[BOXES];
 static mic_lock_t arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
 static bool page_is_free[PAGES]; /* [lock: arena] */
-static int page_wanted;           /* set-up: the page to be made next, -1: any */
-static bool page_none;            /* no page is to be made */
+static int page_wanted;          /* set-up: the page to be made next, -1: any */
+static bool page_none;           /* no page is to be made */
 
 mic_arena_t mic_arenas[MIC_ARENA_MAX];
 mic_region_t mic_region mic_aligned(64);
@@ -123,7 +123,8 @@ GHOST static world_block block_find(const mic_block_t *block)
     const size_t offset = (size_t)((const char *)block - memory);
     const int page = (int)(offset >> MIC_SLICE_SHIFT);
     const size_t index = (offset & (MIC_SLICE_BYTES - 1)) / BLOCK_BYTES;
-    model_check(offset < sizeof memory && index - FIRST_INDEX(page) < BLOCKS && offset % BLOCK_BYTES == 0,
+    model_check(offset < sizeof memory && index - FIRST_INDEX(page) < BLOCKS &&
+                    offset % BLOCK_BYTES == 0,
                 "a list of blocks leads astray");
     return (world_block){page, (int)(index - FIRST_INDEX(page))};
 }
@@ -213,8 +214,10 @@ void mic_run_free(mic_run_t run)
 }
 
 bool mic_purge_at_once(mic_run_t run) { return (void)run, false; }
-bool __wrap_mic_page_unmove(mic_page_t *page, size_t first) { return (void)page, (void)first, false; }
-
+bool __wrap_mic_page_unmove(mic_page_t *page, size_t first)
+{
+    return (void)page, (void)first, false;
+}
 
 /* ---- wrapped: the linker gives us the calls from other files ---- */
 
@@ -282,8 +285,8 @@ static world_block take_block(mic_record_t *mine)
     if (block == NULL) return (world_block){-1, 0};
     block->next = NULL;
     const world_block at = block_find(block);
-    model_check(ghost.state[at.page][at.at] != BLOCK_LIVE, "block %d of page %d is handed out twice",
-                at.at, at.page);
+    model_check(ghost.state[at.page][at.at] != BLOCK_LIVE,
+                "block %d of page %d is handed out twice", at.at, at.page);
     ghost.state[at.page][at.at] = BLOCK_LIVE;
     model_note("malloc block %d of page %d", at.at, at.page);
     return at;
