@@ -127,9 +127,10 @@ mic_inline bool free_plain_remote(void *p)
     const size_t index = mic_page_index_of(page, offset);
     if (mic_unlikely(index * page->block_bytes != offset) || mic_unlikely(index >= page->reserved))
         return false;
-    const size_t slice = (size_t)((char *)page - mic_region.descriptors) / MIC_DESCRIPTOR_BYTES;
-    char *const words = mic_region.remote + slice * MIC_REMOTE_BITMAP_BYTES;
-    free_remote(page, (mic_atomic(uint64_t) *)(void *)words, index);
+    const size_t slice =
+        ((uintptr_t)page - mic_load_fast(&mic_region.descriptors)) / MIC_DESCRIPTOR_BYTES;
+    const uintptr_t words = mic_load_fast(&mic_region.remote) + slice * MIC_REMOTE_BITMAP_BYTES;
+    free_remote(page, (mic_atomic(uint64_t) *)words, index);
     return true;
 }
 

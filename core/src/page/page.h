@@ -102,9 +102,9 @@ _Static_assert(offsetof(mic_page_t, pending) == 64, "line 2 is what others touch
 /* Descriptor of the main-region slice that holds p; false when p is outside of it. */
 mic_inline bool mic_page_find_main(const void *p, mic_page_t **page)
 {
-    const size_t slice = ((uintptr_t)p - mic_region.base) >> MIC_SLICE_SHIFT;
+    const size_t slice = ((uintptr_t)p - mic_load_fast(&mic_region.base)) >> MIC_SLICE_SHIFT;
     if (mic_unlikely(slice >= mic_load_fast(&mic_region.slices))) return false;
-    *page = (mic_page_t *)(void *)(mic_region.descriptors + slice * MIC_DESCRIPTOR_BYTES);
+    *page = (mic_page_t *)(mic_load_fast(&mic_region.descriptors) + slice * MIC_DESCRIPTOR_BYTES);
     return true;
 }
 

@@ -90,9 +90,9 @@ bool mic_arena_init(void)
     mic_lock_acquire(&mic_arena_lock);
     const bool ok = arena_ladder_locked(bytes >> MIC_SLICE_SHIFT, 16);
     if (ok) {
-        mic_region.descriptors = mic_arenas[0].descriptors;
-        mic_region.remote = mic_arenas[0].remote;
-        mic_region.base = mic_arenas[0].base;
+        mic_store_relaxed(&mic_region.descriptors, (uintptr_t)mic_arenas[0].descriptors);
+        mic_store_relaxed(&mic_region.remote, (uintptr_t)mic_arenas[0].remote);
+        mic_store_release(&mic_region.base, mic_arenas[0].base);
     }
     mic_lock_release(&mic_arena_lock);
     return ok;

@@ -24,10 +24,10 @@
 /* What the fast paths need of arena 0. Until initialised base is 2^63, so that NULL and every other
    address fall outside. */
 typedef struct mic_region {
-    uintptr_t base;              /* [const from init] */
+    mic_atomic(uint64_t) base;   /* [lock: arena] set once */
     mic_atomic(uint64_t) slices; /* [lock: arena] slices with readable descriptors, a prefix */
-    char *descriptors;           /* [const from init] */
-    char *remote;                /* [const from init] remote bits */
+    mic_atomic(uintptr_t) descriptors; /* [lock: arena] set once, before base */
+    mic_atomic(uintptr_t) remote;      /* [lock: arena] remote bits; set once, before base */
 } mic_region_t;
 extern mic_hidden mic_region_t mic_region mic_aligned(MIC_CACHE_LINE);
 

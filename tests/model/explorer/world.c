@@ -336,10 +336,13 @@ void world_reset(void)
     }
     mic_store_relaxed(&mic_record_late.inbox.word, MIC_INBOX_ORPHAN);
     mic_record_late.state = MIC_RECORD_ORPHAN;
-    mic_region.base = (uintptr_t)memory;
-    mic_region.descriptors = (char *)world_pages;
-    mic_region.remote = (char *)(void *)bits;
+    mic_store_relaxed(&mic_region.base, (uintptr_t)memory);
+    mic_store_relaxed(&mic_region.descriptors, (uintptr_t)world_pages);
+    mic_store_relaxed(&mic_region.remote, (uintptr_t)(void *)bits);
     mic_store_relaxed(&mic_region.slices, PAGES);
+    model_quiet(&mic_region.base, sizeof mic_region.base);
+    model_quiet(&mic_region.descriptors, sizeof mic_region.descriptors);
+    model_quiet(&mic_region.remote, sizeof mic_region.remote);
     model_quiet(&mic_region.slices, sizeof mic_region.slices);
     model_quiet(&mic_theap_class_pages[CLS].now, sizeof mic_theap_class_pages[CLS].now);
     model_quiet(&mic_theap_class_pages[CLS].peak, sizeof mic_theap_class_pages[CLS].peak);
