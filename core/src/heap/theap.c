@@ -137,7 +137,7 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
     const size_t align_slices = mic_max(1, alignment >> MIC_SLICE_SHIFT);
     mic_run_t run;
     if (slices > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
-    if (!mic_run_alloc(MIC_PAGE_SPAN, slices, align_slices, &run)) return NULL;
+    if (!mic_run_alloc(MIC_PAGE_SPAN, slices, align_slices, &mic_place_any, &run)) return NULL;
     *zero = run.zero;
     return theap_add_page(theap, MIC_CLASS_SPAN, run);
 }
@@ -146,7 +146,8 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
 {
     const size_t slices = mic_divide_up(bytes, MIC_SLICE_BYTES);
     mic_run_t run;
-    if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, &run)) return NULL;
+    if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, &mic_place_any, &run))
+        return NULL;
     *zero = run.zero;
     return theap_add_page(theap, MIC_CLASS_SPAN, run);
 }
@@ -328,7 +329,8 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (theap->queue[cls] != NULL || theap_steal(theap, cls))
         return theap_refill_from_queue(theap, cls, fresh_zero);
     mic_run_t run;
-    if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1, &run))
+    if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
+                       &mic_place_any, &run))
         return NULL;
     mic_page_t *const page = theap_add_page(theap, cls, run);
     theap_set_active(theap, page);

@@ -9,6 +9,7 @@
 
 mic_region_t mic_region mic_aligned(MIC_CACHE_LINE) = {.base = (uintptr_t)1 << 63};
 mic_arena_t mic_arenas[MIC_ARENA_MAX];
+const mic_place_t mic_place_any = {.arena = 0, .subproc = 0, .numa = -1};
 mic_atomic(uint32_t) mic_arena_count;
 mic_vm_counts_t mic_vm_counts;
 mic_lock_t mic_arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);

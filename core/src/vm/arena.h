@@ -73,15 +73,26 @@ typedef struct mic_run {
    no address space at all. */
 bool mic_arena_init(void);
 
+/* Where slices may come from: a first-class heap may be bound to an arena, belongs to a
+   sub-process, and may prefer a NUMA node. */
+typedef struct mic_place {
+    uint16_t arena;   /* 1 + index of the only arena to take from, 0 = any that is not exclusive */
+    uint16_t subproc; /* 0 = the main one */
+    int32_t numa;     /* node to prefer, -1 = none */
+} mic_place_t;
+extern mic_hidden const mic_place_t mic_place_any;
+
 /* Claims `count` slices for a page of `kind` (vm knows it as a number below MIC_PAGE_KINDS), at a
-   multiple of `align_slices` (a power of two). Commits them. False when memory is out. */
-bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run);
+   multiple of `align_slices` (a power of two), in `place`. Commits them. False when memory is
+   out. */
+bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_place_t *place,
+                   mic_run_t *run);
 /* Gives slices back; they are purged after the purge delay. run.zero: they read as zero, as if
    purged already. */
 void mic_run_free(mic_run_t run);
 /* A span that is known to grow: placed `phase` slices (below a segment's) into segments of its own,
    with as much room behind it. False: no address space for that, take mic_run_alloc. */
-bool mic_run_alloc_room(size_t count, size_t phase, mic_run_t *run);
+bool mic_run_alloc_room(size_t count, size_t phase, const mic_place_t *place, mic_run_t *run);
 /* Makes a span's run longer in place; *zero: the new slices read as zero. */
 bool mic_run_grow(mic_run_t run, size_t count, bool *zero);
 

@@ -199,9 +199,10 @@ static bool run_has_unopened(size_t slices)
     return false;
 }
 
-bool mic_arena_exists(unsigned arena, size_t slices)
+bool mic_arena_exists(unsigned arena, size_t slices, const mic_place_t *place)
 {
     if (arena < mic_load_acquire(&mic_arena_count)) return true;
+    if (place->arena != 0) return false;
     mic_lock_acquire(&mic_arena_lock);
     const bool ok = arena < mic_load_relaxed(&mic_arena_count) ||
                     (!run_has_unopened(slices) && mic_arena_add_locked(slices));
@@ -210,18 +211,20 @@ bool mic_arena_exists(unsigned arena, size_t slices)
 }
 
 /* When nothing else is left: a segment of any kind will do. */
-static bool run_alloc_word_anywhere(unsigned n, mic_run_t *run)
+static bool run_alloc_word_anywhere(unsigned n, const mic_place_t *place, mic_run_t *run)
 {
     const uint32_t arenas = mic_load_acquire(&mic_arena_count);
     for (uint32_t i = 0; i < arenas; i++)
-        for (size_t s = 0; s < mic_load_acquire(&mic_arenas[i].opened); s++)
+        for (size_t s = 0; mic_place_has(place, i) && s < mic_load_acquire(&mic_arenas[i].opened);
+             s++)
             if (run_try_segment(i, s, n, run) == RUN_OK) return true;
     return false;
 }
 
-static bool run_alloc_word(unsigned kind, unsigned n, mic_run_t *run)
+static bool run_alloc_word(unsigned kind, unsigned n, const mic_place_t *place, mic_run_t *run)
 {
-    for (uint32_t i = 0; mic_arena_exists(i, n); i++) {
+    for (uint32_t i = 0; mic_arena_exists(i, n, place); i++) {
+        if (!mic_place_has(place, i)) continue;
         const mic_arena_t *const a = &mic_arenas[i];
         const size_t opened = mic_load_acquire(&a->opened);
         const size_t hint = mic_load_relaxed(&a->hint[kind]);
@@ -229,13 +232,14 @@ static bool run_alloc_word(unsigned kind, unsigned n, mic_run_t *run)
         if (hint > 0 && run_scan(i, kind, 0, n, run) == RUN_OK) return true;
         if (run_new_segment(i, kind, opened) && run_scan(i, kind, 0, n, run) == RUN_OK) return true;
     }
-    return run_alloc_word_anywhere(n, run);
+    return run_alloc_word_anywhere(n, place, run);
 }
 
-bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run)
+bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_place_t *place,
+                   mic_run_t *run)
 {
-    if (kind != MIC_SPAN_KIND) return run_alloc_word(kind, (unsigned)count, run);
-    return mic_span_alloc(count, align_slices, run);
+    if (kind != MIC_SPAN_KIND) return run_alloc_word(kind, (unsigned)count, place, run);
+    return mic_span_alloc(count, align_slices, place, run);
 }
 
 /* Room that nobody grows into any more: the segments behind the last of a freed run. */

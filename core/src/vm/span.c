@@ -144,10 +144,11 @@ static bool span_long_locked(unsigned arena, size_t phase, size_t count, size_t 
     return false;
 }
 
-static bool span_find(size_t count, size_t align, mic_run_t *run)
+static bool span_find(size_t count, size_t align, const mic_place_t *place, mic_run_t *run)
 {
     const bool is_short = count <= MIC_SEGMENT_SLICES && align <= MIC_SEGMENT_SLICES;
-    for (uint32_t i = 0; mic_arena_exists(i, count + (align > 1 ? align : 0)); i++) {
+    for (uint32_t i = 0; mic_arena_exists(i, count + (align > 1 ? align : 0), place); i++) {
+        if (!mic_place_has(place, i)) continue;
         mic_lock_acquire(&mic_arena_lock);
         run->arena = (uint8_t)i;
         const bool ok =
@@ -159,6 +160,7 @@ static bool span_find(size_t count, size_t align, mic_run_t *run)
     bool ok = false; /* what is set aside, or of another kind, will do */
     mic_lock_acquire(&mic_arena_lock);
     for (uint32_t i = 0; !ok && i < mic_load_relaxed(&mic_arena_count); i++) {
+        if (!mic_place_has(place, i)) continue;
         run->arena = (uint8_t)i;
         ok = is_short ? run_span_short_locked(i, count, align, true, run)
                       : span_long_locked(i, 0, count, 0, align, MIC_SPAN_KIND + 1, true, run);
@@ -197,12 +199,12 @@ static bool span_finish(size_t count, mic_run_t *run)
     return false;
 }
 
-bool mic_span_alloc(size_t count, size_t align, mic_run_t *run)
+bool mic_span_alloc(size_t count, size_t align, const mic_place_t *place, mic_run_t *run)
 {
-    return span_find(count, align, run) && span_finish(count, run);
+    return span_find(count, align, place, run) && span_finish(count, run);
 }
 
-bool mic_run_alloc_room(size_t count, size_t phase, mic_run_t *run)
+bool mic_run_alloc_room(size_t count, size_t phase, const mic_place_t *place, mic_run_t *run)
 {
     /* four to eight times its length, so that a vector is moved three times on its way from
        32 MiB to 16 GiB */
@@ -212,8 +214,8 @@ bool mic_run_alloc_room(size_t count, size_t phase, mic_run_t *run)
     bool ok = false;
     mic_lock_acquire(&mic_arena_lock);
     for (uint32_t i = 0; !ok && i < mic_load_relaxed(&mic_arena_count); i++)
-        ok = span_long_locked(i, phase, count, room / MIC_SEGMENT_SLICES, 1, MIC_SEGMENT_ROOM,
-                              false, run);
+        ok = mic_place_has(place, i) && span_long_locked(i, phase, count, room / MIC_SEGMENT_SLICES,
+                                                         1, MIC_SEGMENT_ROOM, false, run);
     mic_lock_release(&mic_arena_lock);
     /* the last segment as a whole, so that its mapping merges with its neighbours' */
     if (ok && !mic_os_strict_overcommit())

@@ -29,10 +29,14 @@ void mic_slices_unclaim(mic_segment_t *s, size_t first, size_t count);
 /* Marks as handed out; true if all of it was purged or never used. */
 bool mic_slices_mark_dirty(mic_segment_t *s, size_t first, size_t count);
 void mic_slices_count_claimed(size_t count);
-/* Arena `arena` is there, or could be made with room for `slices`. */
-bool mic_arena_exists(unsigned arena, size_t slices);
+/* Arena `arena` is there, or could be made with room for `slices` where `place` names none. */
+bool mic_arena_exists(unsigned arena, size_t slices, const mic_place_t *place);
+mic_inline bool mic_place_has(const mic_place_t *place, unsigned arena)
+{
+    return place->arena == 0 || place->arena == arena + 1;
+}
 
-bool mic_span_alloc(size_t count, size_t align, mic_run_t *run);
+bool mic_span_alloc(size_t count, size_t align, const mic_place_t *place, mic_run_t *run);
 /* Makes all of segments [from, to) usable with one call if none is in use yet: for speed, what is
    not done here mic_segment_commit does. */
 bool mic_segments_commit(unsigned arena, size_t from, size_t to);

@@ -188,9 +188,12 @@ GHOST static void ghost_all_free(int page)
 
 /* ---- slices ---- */
 
-bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, mic_run_t *run)
+const mic_place_t mic_place_any = {.numa = -1};
+
+bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_place_t *place,
+                   mic_run_t *run)
 {
-    (void)kind, (void)count, (void)align_slices;
+    (void)kind, (void)count, (void)align_slices, (void)place;
     if (page_none) return false;
     mic_lock_acquire(&arena_lock);
     int p = page_wanted >= 0 ? page_wanted : PAGES - 1;

@@ -19,7 +19,7 @@ static mic_inbox_t inbox mic_aligned(128);
 static mic_page_t *make(unsigned cls, size_t slices)
 {
     mic_run_t run;
-    assert_true(mic_run_alloc(mic_page_kind_of_class(cls), slices, 1, &run));
+    assert_true(mic_run_alloc(mic_page_kind_of_class(cls), slices, 1, &mic_place_any, &run));
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
     mic_page_init(page, run, cls, slices << MIC_SLICE_SHIFT);
     mic_page_owner_publish(page, &inbox, 0);
@@ -150,7 +150,7 @@ static void test_resized_span(void **state)
 {
     (void)state;
     mic_run_t run;
-    assert_true(mic_run_alloc_room(600, 3, &run));
+    assert_true(mic_run_alloc_room(600, 3, &mic_place_any, &run));
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
     mic_page_init(page, run, MIC_CLASS_SPAN, (size_t)600 << MIC_SLICE_SHIFT);
     mic_page_owner_publish(page, &inbox, 0);

@@ -18,7 +18,7 @@ static mic_inbox_t b mic_aligned(128);
 static mic_page_t *make(mic_inbox_t *owner)
 {
     mic_run_t run;
-    assert_true(mic_run_alloc(0, 1, 1, &run));
+    assert_true(mic_run_alloc(0, 1, 1, &mic_place_any, &run));
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
     mic_page_init(page, run, 3, 0); /* 64 bytes */
     if (owner != NULL) mic_page_owner_publish(page, owner, 0);

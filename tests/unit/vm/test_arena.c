@@ -24,7 +24,7 @@ static void check_arena_0(size_t slices)
     fresh_require(mic_load_relaxed(&mic_arena_count) == 1);
     fresh_require(mic_arenas[0].slice_count == slices);
     mic_run_t run;
-    fresh_require(mic_run_alloc(0, 1, 1, &run));
+    fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &run));
     fresh_require(run.arena == 0 && run.zero);
     unsigned arena;
     size_t slice;
@@ -149,7 +149,7 @@ static void run_long_enough(long unused)
     (void)unused;
     fresh_require(mic_process_start());
     mic_run_t run;
-    fresh_require(mic_run_alloc(MIC_PAGE_KINDS - 1, 200, 1, &run)); /* 12.5 MiB */
+    fresh_require(mic_run_alloc(MIC_PAGE_KINDS - 1, 200, 1, &mic_place_any, &run)); /* 12.5 MiB */
     fresh_require(run.count == 200);
     fresh_require(mic_load_relaxed(&mic_arena_count) <= 3);
 }
@@ -165,7 +165,7 @@ static void run_further(long unused)
     fresh_require(mic_process_start());
     static mic_run_t runs[2000];
     for (size_t i = 0; i < 2000; i++) {
-        fresh_require(mic_run_alloc(0, 1, 1, &runs[i]));
+        fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &runs[i]));
         unsigned arena;
         size_t slice;
         fresh_require(mic_arena_find(mic_run_start(runs[i]) + 65535, &arena, &slice));
@@ -174,7 +174,8 @@ static void run_further(long unused)
     const uint32_t arenas = mic_load_relaxed(&mic_arena_count);
     fresh_require(arenas >= 4 && arenas <= 6);
     for (size_t i = 0; i < 2000; i++) mic_run_free(runs[i]);
-    for (size_t i = 0; i < 2000; i++) fresh_require(mic_run_alloc(0, 1, 1, &runs[i]));
+    for (size_t i = 0; i < 2000; i++)
+        fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &runs[i]));
     fresh_require(mic_load_relaxed(&mic_arena_count) == arenas);
 }
 static void test_further(void **state)
@@ -196,7 +197,7 @@ static void run_failed_commit(long unused)
         mic_run_t more;
         for (unsigned kind = 0; kind < MIC_PAGE_KINDS; kind++) {
             size_t n = 0; /* what is committed may serve */
-            while (n < 600 && mic_run_alloc(kind, count[kind], 1, &more)) n++;
+            while (n < 600 && mic_run_alloc(kind, count[kind], 1, &mic_place_any, &more)) n++;
             fresh_require(n < 600);
         }
     }

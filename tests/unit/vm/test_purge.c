@@ -34,7 +34,7 @@ static void give(mic_run_t run)
 static mic_run_t take(unsigned kind, size_t count)
 {
     mic_run_t r;
-    assert_true(mic_run_alloc(kind, count, 1, &r));
+    assert_true(mic_run_alloc(kind, count, 1, &mic_place_any, &r));
     memset(mic_run_start(r), 0x5a, (size_t)r.count << MIC_SLICE_SHIFT);
     return r;
 }
@@ -43,7 +43,7 @@ static mic_run_t take(unsigned kind, size_t count)
 static bool again_zero(mic_run_t r, unsigned kind)
 {
     mic_run_t again;
-    assert_true(mic_run_alloc(kind, r.count, 1, &again));
+    assert_true(mic_run_alloc(kind, r.count, 1, &mic_place_any, &again));
     assert_int_equal(again.slice, r.slice);
     const char *const p = mic_run_start(again);
     bool zero = true;

@@ -61,7 +61,7 @@ static void run_words(long unused)
     for (unsigned k = 0; k < 3; k++) {
         for (size_t i = 0; i < 40; i++) {
             mic_run_t *const r = &runs[k][i];
-            fresh_require(mic_run_alloc(k, counts[k], 1, r));
+            fresh_require(mic_run_alloc(k, counts[k], 1, &mic_place_any, r));
             fresh_require(r->count == counts[k] && r->slice % counts[k] == 0);
             fresh_require(r->slice / 64 == (r->slice + r->count - 1) / 64);
             fresh_require(r->zero);
@@ -81,7 +81,7 @@ static void run_words(long unused)
     for (size_t i = 3; i < 40; i += 7) {
         const mic_run_t hole = runs[0][i];
         give(hole);
-        fresh_require(mic_run_alloc(0, 1, 1, &runs[0][i]));
+        fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &runs[0][i]));
         fresh_require(runs[0][i].slice == hole.slice);
         fresh_require(!runs[0][i].zero); /* was handed out and not purged */
     }
@@ -111,7 +111,7 @@ static void run_spans(long unused)
     for (size_t c = 0; c < COUNTS; c++) {
         for (size_t a = 0; a < ALIGNS; a++) {
             mic_run_t *const r = &runs[n++];
-            fresh_require(mic_run_alloc(SPAN, counts[c], aligns[a], r));
+            fresh_require(mic_run_alloc(SPAN, counts[c], aligns[a], &mic_place_any, r));
             fresh_require(r->count == counts[c] && r->zero);
             fresh_require(((uintptr_t)mic_run_start(*r) & ((aligns[a] << 16) - 1)) == 0);
             touch(*r);
@@ -126,12 +126,13 @@ static void run_spans(long unused)
         for (size_t i = 0; i < n; i++) give(runs[i]);
         fresh_require(used() == before);
         for (size_t i = 0; i < n; i++)
-            fresh_require(mic_run_alloc(SPAN, counts[i / ALIGNS], aligns[i % ALIGNS], &runs[i]));
+            fresh_require(mic_run_alloc(SPAN, counts[i / ALIGNS], aligns[i % ALIGNS],
+                                        &mic_place_any, &runs[i]));
     }
     fresh_require(fake_os_committed_bytes() <= committed + committed / 2);
     for (size_t i = 0; i < n; i++) give(runs[i]);
     mic_purge_run(true);
-    fresh_require(mic_run_alloc(SPAN, 5000, 1, &runs[0]));
+    fresh_require(mic_run_alloc(SPAN, 5000, 1, &mic_place_any, &runs[0]));
     fresh_require(runs[0].zero);
     require_zero(runs[0]);
 }
@@ -150,7 +151,7 @@ static void run_grow(long unused)
     mic_run_t r;
     bool zero;
     const uint64_t before = used();
-    fresh_require(mic_run_alloc_room(20, 5, &r));
+    fresh_require(mic_run_alloc_room(20, 5, &mic_place_any, &r));
     fresh_require(r.slice % 512 == 5 && r.count == 20 && r.zero);
     touch(r);
     for (size_t count = 30; count <= 500; count += 47) {
@@ -165,8 +166,8 @@ static void run_grow(long unused)
     }
     /* something in the way */
     mic_run_t other, next;
-    fresh_require(mic_run_alloc(SPAN, 512, 512, &other));
-    fresh_require(mic_run_alloc_room(512, 0, &next));
+    fresh_require(mic_run_alloc(SPAN, 512, 512, &mic_place_any, &other));
+    fresh_require(mic_run_alloc_room(512, 0, &mic_place_any, &next));
     if (next.slice == r.slice / 512 * 512 + 512) fresh_require(!mic_run_grow(r, 600, &zero));
     /* the tail back, and again: dirty now */
     mic_run_t tail = r;
@@ -191,7 +192,7 @@ static void run_grow(long unused)
     /* a failing commit gives everything back */
     const uint64_t now = used();
     mic_run_t fresh;
-    fresh_require(mic_run_alloc_room(16, 0, &fresh));
+    fresh_require(mic_run_alloc_room(16, 0, &mic_place_any, &fresh));
     fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
     fresh_require(!mic_run_grow(fresh, 600, &zero));
     fake_os_fail(FAKE_OS_ANY, 0, 0, false);
@@ -227,7 +228,7 @@ static void run_exhaust(long unused)
         size_t n[2], sum[2];
         for (int round = 0; round < 2; round++) {
             n[round] = sum[round] = 0;
-            while (mic_run_alloc(kind, counts[kind], 1, &runs[n[round]])) {
+            while (mic_run_alloc(kind, counts[kind], 1, &mic_place_any, &runs[n[round]])) {
                 touch(runs[n[round]]);
                 sum[round] += runs[n[round]++].count;
             }
@@ -240,9 +241,9 @@ static void run_exhaust(long unused)
     }
     /* a single slice in each segment of one kind leaves room for the others */
     mic_run_t one;
-    fresh_require(mic_run_alloc(0, 1, 1, &one));
+    fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &one));
     size_t n = 0;
-    while (mic_run_alloc(2, 64, 1, &runs[n])) n++;
+    while (mic_run_alloc(2, 64, 1, &mic_place_any, &runs[n])) n++;
     fresh_require(n * 64 + 64 == slices);
     for (size_t i = 0; i < n; i++) give(runs[i]);
     give(one);
@@ -269,11 +270,12 @@ static void run_failures(long error)
                 static mic_run_t held[3000];
                 size_t holds = 0;
                 while (holds < 600 / counts[c] + 1)
-                    fresh_require(mic_run_alloc(kinds[c], counts[c], 1, &held[holds++]));
+                    fresh_require(
+                        mic_run_alloc(kinds[c], counts[c], 1, &mic_place_any, &held[holds++]));
                 const uint64_t before = used();
                 mic_run_t r;
                 fake_os_fail(FAKE_OS_ANY, n, (int)error, all != 0);
-                const bool ok = mic_run_alloc(kinds[c], counts[c], 1, &r);
+                const bool ok = mic_run_alloc(kinds[c], counts[c], 1, &mic_place_any, &r);
                 const size_t failures = fake_os_failures();
                 fake_os_fail(FAKE_OS_ANY, 0, 0, false);
                 if (ok) {
@@ -281,7 +283,7 @@ static void run_failures(long error)
                     give(r);
                 }
                 fresh_require(used() == before);
-                fresh_require(mic_run_alloc(kinds[c], counts[c], 1, &r));
+                fresh_require(mic_run_alloc(kinds[c], counts[c], 1, &mic_place_any, &r));
                 if (r.zero) require_zero(r);
                 touch(r);
                 give(r);
@@ -304,19 +306,20 @@ static void run_failed_span(long unused)
     (void)unused;
     fresh_require(mic_process_start());
     mic_run_t far, whole;
-    fresh_require(mic_run_alloc(SPAN, 512, 8192, &far)); /* skips segments: opened, not committed */
+    fresh_require(mic_run_alloc(SPAN, 512, 8192, &mic_place_any,
+                                &far)); /* skips segments: opened, not committed */
     if (far.slice == 0) {
         mic_run_t next;
-        fresh_require(mic_run_alloc(SPAN, 512, 8192, &next));
+        fresh_require(mic_run_alloc(SPAN, 512, 8192, &mic_place_any, &next));
         far = next;
     }
     memset(mic_run_start(far), 0x5a, (size_t)far.count << MIC_SLICE_SHIFT);
     give(far);
     const size_t count = far.slice + 512;
     fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
-    fresh_require(!mic_run_alloc(SPAN, count, 1, &whole));
+    fresh_require(!mic_run_alloc(SPAN, count, 1, &mic_place_any, &whole));
     fake_os_fail(FAKE_OS_ANY, 0, 0, false);
-    fresh_require(mic_run_alloc(SPAN, 512, 8192, &whole));
+    fresh_require(mic_run_alloc(SPAN, 512, 8192, &mic_place_any, &whole));
     fresh_require(whole.slice == far.slice);
     if (whole.zero) require_zero(whole);
 }
