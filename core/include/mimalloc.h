@@ -229,9 +229,12 @@ mi_uzalloc_small(size_t size, size_t *block_size) mi_attr_noexcept mi_attr_mallo
 #define mi_recalloc_tp(p, tp, n) ((tp *)mi_recalloc(p, n, sizeof(tp)))
 /** @} */
 
+#include "mimalloc-arena.h"
+#include "mimalloc-heap.h"
 #include "mimalloc-options.h"
 #include "mimalloc-posix.h"
 #include "mimalloc-process.h"
+#include "mimalloc-stats.h"
 
 #ifdef __cplusplus
 #include "mimalloc-stl.h"
