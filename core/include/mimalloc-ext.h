@@ -63,6 +63,53 @@ inline mi_memory_resource *mi_get_memory_resource() noexcept
     static mi_memory_resource resource;
     return &resource;
 }
+
+/** Memory resource for std::pmr containers on a heap. As the standard's pools do, one that made its
+    heap frees all memory that is left when it ends, or in release(). May be shared by threads, but
+    for release(). */
+class mi_heap_memory_resource : public std::pmr::memory_resource
+{
+  public:
+    /** Makes a heap, which is destroyed with the resource. */
+    mi_heap_memory_resource() : own(true), target(_mi_heap_cxx::make()) {}
+    /** Takes a heap, which must outlive the resource and is never destroyed by it. */
+    explicit mi_heap_memory_resource(mi_heap_t *heap) noexcept : own(false), target(heap) {}
+    mi_heap_memory_resource(const mi_heap_memory_resource &) = delete;
+    mi_heap_memory_resource &operator=(const mi_heap_memory_resource &) = delete;
+    ~mi_heap_memory_resource() override
+    {
+        if (own) mi_heap_destroy(target);
+    }
+
+    /** The heap that it allocates from. */
+    mi_heap_t *heap() const noexcept { return target; }
+    /** Frees all memory at once and goes on with a new heap, if the heap was made here; throws
+        std::bad_alloc, before anything is freed, if there is no memory for that. */
+    void release()
+    {
+        if (!own) return;
+        mi_heap_t *const fresh = _mi_heap_cxx::make();
+        mi_heap_destroy(target);
+        target = fresh;
+    }
+
+  private:
+    const bool own;
+    mi_heap_t *target;
+
+    void *do_allocate(std::size_t bytes, std::size_t alignment) override
+    {
+        return _mi_heap_cxx::allocate(target, bytes, alignment);
+    }
+    void do_deallocate(void *p, std::size_t bytes, std::size_t alignment) override
+    {
+        mi_free_size_aligned(p, bytes, alignment);
+    }
+    bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
+    {
+        return this == &other;
+    }
+};
 #endif
 #endif
 #endif

@@ -11,7 +11,7 @@ INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "core" / "include"
 HEADERS = sorted(path.name for path in INCLUDE.glob("*.h"))
 C_MODES = ["c99", "c11", "c17", "gnu99", "gnu17", "c2x"]
 CXX_MODES = ["c++11", "c++14", "c++17", "c++20", "c++2b"]
-FLAGS = ["-Wall", "-Wextra", "-Werror", "-Wpedantic", "-Wundef", "-fsyntax-only"]
+FLAGS = ["-Wall", "-Wextra", "-Werror", "-Wpedantic", "-Wundef", "-Wshadow", "-fsyntax-only"]
 
 C_PROGRAM = """
 int main(void)
@@ -22,6 +22,34 @@ int main(void)
     mi_free(p);
     mi_option_set(mi_option_large_os_pages, 0);
     return mi_version() != MI_MALLOC_VERSION;
+}
+
+static bool count(const mi_heap_t *heap, const mi_heap_area_t *area, void *block, size_t size,
+                  void *arg)
+{
+    *(size_t *)arg += area->used;
+    return heap != NULL && block == NULL && size != 0;
+}
+
+size_t heaps(void)
+{
+    mi_heap_t *const heap = mi_heap_new();
+    size_t used = 0;
+    mi_arena_id_t arena = NULL;
+    mi_subproc_id_t subproc = mi_subproc_current();
+    mi_stats_t later;
+    mi_stats_t_decl(stats);
+    int *p = mi_heap_malloc_tp(int, heap), *z = mi_heap_zalloc_tp(int, heap);
+    double *c = mi_heap_calloc_tp(double, heap, 3), *n = mi_heap_mallocn_tp(double, heap, 4);
+    c = mi_heap_recalloc_tp(double, heap, c, 5);
+    n = mi_heap_reallocn_tp(double, heap, n, 6);
+    mi_stats_init(&later);
+    if (!mi_heap_stats_get(heap, &stats) || !mi_subproc_stats_get(subproc, &later)) return 0;
+    if (mi_reserve_os_memory_ex(mi_arena_min_size(), false, false, true, &arena) != 0) return 0;
+    mi_heap_visit_blocks(heap, false, count, &used);
+    mi_free(z);
+    mi_heap_destroy(heap);
+    return *p + (size_t)*c + (size_t)*n + used + (size_t)stats.malloc_bins[73].current;
 }
 """
 
@@ -34,6 +62,8 @@ struct alignas(256) wide { char bytes[256]; };
 struct incomplete;
 template struct mi_stl_allocator<int>;
 template struct mi_stl_allocator<wide>;
+template struct mi_heap_stl_allocator<int>;
+template struct mi_heap_destroy_stl_allocator<wide>;
 typedef mi_stl_allocator<std::pair<const int, int>> pairs;
 int main()
 {
@@ -48,6 +78,12 @@ int main()
     int *const p = ints.allocate_at_least(5).ptr;
     ints.deallocate(p, 5);
     m[1] = 2;
+    mi_heap_stl_allocator<int> own;
+    std::vector<wide, mi_heap_stl_allocator<wide>> h(3, wide(), own);
+    mi_heap_stl_allocator<void> none(own);
+    std::list<wide, mi_heap_destroy_stl_allocator<wide>> d(3), e(d);
+    if (own != h.get_allocator() || !(none == own) || !(d.get_allocator() == e.get_allocator()))
+        return 1;
     return v.size() == 3 && ints == later && !(ints != nothing) ? 0 : 1;
 }
 """
