@@ -53,8 +53,9 @@ Each option is an environment variable `MIMALLOC_<NAME>`, read when the process 
     MIMALLOC_PURGE_DELAY=100 MIMALLOC_SHOW_STATS=1 ./program
 
 Upper and lower case are the same. A program can set it too, with `mi_option_set(mi_option_<name>,
-value)`, and then has the last word; an option that says what is done at start is better set in the
-environment. The environment is ignored in programs that run with raised rights (set-user-ID,
+value)`, and then has the last word. A value that is set later than at start is used from then on,
+where the table does not say that something is done at start or when memory is reserved: such an
+option is better set in the environment. The environment is ignored in programs that run with raised rights (set-user-ID,
 file capabilities).
 
 A value is
@@ -67,7 +68,10 @@ A value is
 
 Anything else is reported on stderr, once, and the option keeps its default. With
 `MIMALLOC_VERBOSE=1` the options that differ from their defaults are printed at start, and variables
-that look like options but are none are reported. Defaults are those of the release build.
+that look like options but are none are reported. Defaults are those of the release build; a build
+can have others for some options, for instance with
+`-DMI_EXTRA_CPPDEFS="MI_DEFAULT_ALLOW_THP=0;MI_DEFAULT_VERBOSE=1"` (`core/src/base/defaults.h` has
+the names).
 """
 
 

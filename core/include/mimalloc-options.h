@@ -17,7 +17,7 @@ extern "C" {
 typedef enum mi_option_e {
     mi_option_show_errors = 0,               /**< print error messages */
     mi_option_show_stats = 1,                /**< print statistics at exit */
-    mi_option_verbose = 2,                   /**< print what the library does */
+    mi_option_verbose = 2,                   /**< print what the library does; 2: all options */
     mi_option_deprecated_eager_commit = 3,   /**< accepted, without effect */
     mi_option_arena_eager_commit = 4,        /**< commit arenas at once */
     mi_option_purge_decommits = 5,           /**< 1: purging gives back at once; 0: when needed */

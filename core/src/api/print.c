@@ -27,7 +27,3 @@ void mi_stats_print(void *out)
 void mi_stats_print_out(mi_output_fun *out, void *arg) { mic_diag_print_stats(out, arg); }
 
 void mi_thread_stats_print_out(mi_output_fun *out, void *arg) { mic_diag_print_stats(out, arg); }
-
-/* Statistics are read off the pages when asked for: nothing to set back, nothing to merge. */
-void mi_stats_reset(void) {}
-void mi_stats_merge(void) {}

@@ -11,6 +11,8 @@
 #include "rt/report.h"
 
 #define MIC_DIAG_VERSION "3.4.3"
+/* "release", "secure", "hardened" or "debug" */
+const char *mic_diag_mode(void);
 
 /* The constructor calls it once, after the heap and the options are there: starts the clock of
    `elapsed` and, with MIMALLOC_VERBOSE=1, prints version, build, region and changed options. */

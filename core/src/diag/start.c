@@ -14,7 +14,7 @@ extern char **environ;
 static mic_atomic(uint64_t) diag_started_ns; /* [atomic: relaxed] 0 = not yet */
 static mic_atomic(uint32_t) diag_exit_printed;
 
-static const char *diag_mode(void)
+const char *mic_diag_mode(void)
 {
     if (CFG_DEBUG) return "debug";
     if (CFG_HARDENED) return "hardened";
@@ -39,10 +39,11 @@ void mic_diag_print_start(void)
     if (!mic_cas_acquire(&diag_started_ns, &expected, mic_os_clock_ns())) return;
     if (mic_option(MIC_OPTION_VERBOSE) <= 0) return;
     mic_report("version     " MIC_DIAG_VERSION);
-    mic_report("build       %s%s", diag_mode(), MIC_OVERRIDE ? ", replaces malloc" : "");
+    mic_report("build       %s%s", mic_diag_mode(), MIC_OVERRIDE ? ", replaces malloc" : "");
     print_region();
-    mic_report("options     changed:");
-    if (mic_options_print_changed("mimalloc:   ", NULL, NULL) == 0) mic_report("  none");
+    const bool all = mic_option(MIC_OPTION_VERBOSE) > 1;
+    mic_report("options     %s:", all ? "all" : "changed");
+    if (mic_options_print_values("mimalloc:   ", all, NULL, NULL) == 0) mic_report("  none");
     mic_options_check_names((const char *const *)environ);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/config.h"
+#include "base/defaults.h"
 #include "os/os.h"
 #include "rt/report.h"
 
@@ -22,23 +23,27 @@
 /* clang-format off */
 #define OPTION_ROWS(ROW)                                                                           \
 ROW(SHOW_ERRORS, "show_errors", NULL, KIND_BOOL, CFG_SHOW_ERRORS || CFG_DEBUG,                     \
-    "Print errors and warnings; 1 in debug builds.")                                               \
+    "Print errors and warnings; 1 in debug builds and with MI_SHOW_ERRORS.")                       \
 ROW(SHOW_STATS, "show_stats", NULL, KIND_BOOL, 0,                                                  \
-    "Print statistics when the process ends.")                                                     \
-ROW(VERBOSE, "verbose", NULL, KIND_BOOL, 0,                                                        \
-    "Print version, build and changed options at start, and all messages.")                        \
+    "Print statistics when the process ends, or at mi_process_done.")                              \
+ROW(VERBOSE, "verbose", NULL, KIND_BOOL, MI_DEFAULT_VERBOSE,                                       \
+    "1 = print all messages, and at start version, build and changed options; 2 = all options.")   \
 ROW(DEPRECATED_EAGER_COMMIT, "deprecated_eager_commit", "eager_commit", KIND_BOOL, 1, OLD)         \
-ROW(ARENA_EAGER_COMMIT, "arena_eager_commit", "eager_region_commit", KIND_NUMBER, 2,               \
-    "No effect: memory is committed in small steps, as it is used.")                               \
+ROW(ARENA_EAGER_COMMIT, "arena_eager_commit", "eager_region_commit", KIND_NUMBER,                  \
+    MI_DEFAULT_ARENA_EAGER_COMMIT,                                                                 \
+    "No effect: memory is committed in steps that double, from 1 MiB, as it is used.")             \
 ROW(PURGE_DECOMMITS, "purge_decommits", "reset_decommits", KIND_BOOL, 1,                           \
-    "How free memory is returned: 1 = right away, 0 = when the system asks for it.")               \
-ROW(ALLOW_LARGE_OS_PAGES, "allow_large_os_pages", "large_os_pages", KIND_NUMBER, 0,                \
+    "How free memory is returned: 1 = right away, 0 = when the system asks for it (what is "       \
+    "resident does not fall before).")                                                             \
+ROW(ALLOW_LARGE_OS_PAGES, "allow_large_os_pages", "large_os_pages", KIND_NUMBER,                   \
+    MI_DEFAULT_ALLOW_LARGE_OS_PAGES,                                                               \
     "No effect yet (use explicit large pages of 2 MiB where the system has set some aside).")      \
-ROW(RESERVE_HUGE_OS_PAGES, "reserve_huge_os_pages", NULL, KIND_NUMBER, 0,                          \
+ROW(RESERVE_HUGE_OS_PAGES, "reserve_huge_os_pages", NULL, KIND_NUMBER,                             \
+    MI_DEFAULT_RESERVE_HUGE_OS_PAGES,                                                              \
     "No effect yet (reserve this many 1 GiB pages at start).")                                     \
 ROW(RESERVE_HUGE_OS_PAGES_AT, "reserve_huge_os_pages_at", NULL, KIND_NUMBER, -1,                   \
     "No effect yet (NUMA node of reserve_huge_os_pages; -1 = spread over all nodes).")             \
-ROW(RESERVE_OS_MEMORY, "reserve_os_memory", NULL, KIND_SIZE, 0,                                    \
+ROW(RESERVE_OS_MEMORY, "reserve_os_memory", NULL, KIND_SIZE, MI_DEFAULT_RESERVE_OS_MEMORY,         \
     "No effect yet (reserve this much memory at start).")                                          \
 ROW(DEPRECATED_SEGMENT_CACHE, "deprecated_segment_cache", "segment_cache", KIND_NUMBER, 0, OLD)    \
 ROW(DEPRECATED_PAGE_RESET, "deprecated_page_reset", "page_reset", KIND_BOOL, 0, OLD)               \
@@ -63,54 +68,63 @@ ROW(DEPRECATED_MAX_SEGMENT_RECLAIM, "deprecated_max_segment_reclaim", "max_segme
     KIND_NUMBER, 10, OLD)                                                                          \
 ROW(DESTROY_ON_EXIT, "destroy_on_exit", NULL, KIND_NUMBER, 0,                                      \
     "No effect yet (release memory at exit: 1 = always, 2 = only in mi_process_done).")            \
-ROW(ARENA_RESERVE, "arena_reserve", NULL, KIND_SIZE, 1024 * 1024,                                  \
+ROW(ARENA_RESERVE, "arena_reserve", NULL, KIND_SIZE, MI_DEFAULT_ARENA_RESERVE,                     \
     "No effect: one large region is reserved with the first malloc, see region_size.")             \
 ROW(ARENA_PURGE_MULT, "arena_purge_mult", NULL, KIND_NUMBER, 1,                                    \
-    "No effect: arenas are purged after purge_delay like everything else.")                        \
+    "Factor of purge_delay: all memory of ours is in arenas.")                                     \
 ROW(DEPRECATED_PURGE_EXTEND_DELAY, "deprecated_purge_extend_delay", "purge_extend_delay",          \
     KIND_MS, 1, OLD)                                                                               \
-ROW(DISALLOW_ARENA_ALLOC, "disallow_arena_alloc", NULL, KIND_BOOL, 0,                              \
+ROW(DISALLOW_ARENA_ALLOC, "disallow_arena_alloc", NULL, KIND_BOOL,                                 \
+    MI_DEFAULT_DISALLOW_ARENA_ALLOC,                                                               \
     "No effect: all memory comes from arenas.")                                                    \
 ROW(RETRY_ON_OOM, "retry_on_oom", NULL, KIND_MS, 400,                                              \
-    "No effect: waiting for memory is done on Windows only.")                                      \
+    "No effect: waiting for memory is for Windows. Here all free memory is given back and the "    \
+    "request tried once more.")                                                                    \
 ROW(VISIT_ABANDONED, "visit_abandoned", NULL, KIND_BOOL, 0,                                        \
-    "No effect: visiting needs no permission.")                                                    \
+    "No effect: pages of ended threads can always be visited.")                                    \
 ROW(GUARDED_MIN, "guarded_min", NULL, KIND_NUMBER, 0,                                              \
     "No effect yet (guarded sampling: smallest request in bytes to guard).")                       \
 ROW(GUARDED_MAX, "guarded_max", NULL, KIND_NUMBER, 1024 * 1024 * 1024,                             \
     "No effect yet (guarded sampling: largest request in bytes to guard).")                        \
 ROW(GUARDED_PRECISE, "guarded_precise", NULL, KIND_BOOL, 0,                                        \
     "No effect yet (guarded sampling: end blocks exactly at the guard page).")                     \
-ROW(GUARDED_SAMPLE_RATE, "guarded_sample_rate", NULL, KIND_NUMBER, 0,                              \
+ROW(GUARDED_SAMPLE_RATE, "guarded_sample_rate", NULL, KIND_NUMBER,                                 \
+    MI_DEFAULT_GUARDED_SAMPLE_RATE,                                                                \
     "No effect yet (guarded sampling: guard about one of this many blocks; 0 = none).")            \
 ROW(GUARDED_SAMPLE_SEED, "guarded_sample_seed", NULL, KIND_NUMBER, 0,                              \
     "No effect yet (guarded sampling: where sampling starts; 0 = random).")                        \
 ROW(GENERIC_COLLECT, "generic_collect", NULL, KIND_NUMBER, 10000,                                  \
-    "No effect: pages are looked after when they empty, not after a number of calls.")             \
+    "No effect: a page is given back when it empties, and what others freed is collected "         \
+    "before a page is taken; nothing waits for a number of calls.")                                \
 ROW(PAGE_RECLAIM_ON_FREE, "page_reclaim_on_free", "abandoned_reclaim_on_free", KIND_NUMBER, 0,     \
-    "No effect: a free adopts the page when its thread has ended, and only then.")                 \
+    "No effect: a free takes over the page of a thread that has ended, and only such a page. It "  \
+    "costs less than to tell whoever may own the page next.")                                      \
 ROW(PAGE_FULL_RETAIN, "page_full_retain", NULL, KIND_NUMBER, 2,                                    \
-    "No effect: full pages stay with their thread.")                                               \
+    "No effect: a full page stays with its thread and comes back with its first free block.")      \
 ROW(PAGE_MAX_CANDIDATES, "page_max_candidates", NULL, KIND_NUMBER, 4,                              \
-    "No effect: pages are chosen in another way.")                                                 \
+    "No effect: the first page with room is taken, which is the one that waited longest.")         \
 ROW(MAX_VABITS, "max_vabits", NULL, KIND_NUMBER, 0, NO_PAGE_MAP)                                   \
-ROW(PAGEMAP_COMMIT, "pagemap_commit", NULL, KIND_BOOL, 0, NO_PAGE_MAP)                             \
+ROW(PAGEMAP_COMMIT, "pagemap_commit", NULL, KIND_BOOL, MI_DEFAULT_PAGEMAP_COMMIT, NO_PAGE_MAP)     \
 ROW(PAGE_COMMIT_ON_DEMAND, "page_commit_on_demand", NULL, KIND_BOOL, 0,                            \
-    "No effect: memory is always committed in small steps.")                                       \
-ROW(PAGE_MAX_RECLAIM, "page_max_reclaim", NULL, KIND_NUMBER, -1,                                   \
+    "No effect: memory is committed in steps, and the system provides it when it is touched.")     \
+ROW(PAGE_MAX_RECLAIM, "page_max_reclaim", NULL, KIND_NUMBER, MI_DEFAULT_PAGE_MAX_RECLAIM,          \
     "No effect: a thread adopts pages of ended threads one at a time, as it needs them.")          \
-ROW(PAGE_CROSS_THREAD_MAX_RECLAIM, "page_cross_thread_max_reclaim", NULL, KIND_NUMBER, 32,         \
+ROW(PAGE_CROSS_THREAD_MAX_RECLAIM, "page_cross_thread_max_reclaim", NULL, KIND_NUMBER,             \
+    MI_DEFAULT_PAGE_CROSS_THREAD_MAX_RECLAIM,                                                      \
     "No effect: see page_max_reclaim.")                                                            \
-ROW(ALLOW_THP, "allow_thp", NULL, KIND_NUMBER, !CFG_NO_THP,                                        \
-    "Transparent huge pages in our memory: 0 = never, 1 = as the system is set up.")               \
+ROW(ALLOW_THP, "allow_thp", NULL, KIND_NUMBER, MI_DEFAULT_ALLOW_THP,                               \
+    "Transparent huge pages in memory reserved from then on: 0 = never, 1 = as the system is "     \
+    "set up, 2 = the same, and free memory is kept until 2 MiB of it lie together.")               \
 ROW(MINIMAL_PURGE_SIZE, "minimal_purge_size", NULL, KIND_SIZE, 0,                                  \
-    "No effect yet (return free memory only in runs of at least this size).")                      \
-ROW(ARENA_MAX_OBJECT_SIZE, "arena_max_object_size", NULL, KIND_SIZE, 2 * 1024 * 1024,              \
+    "Return free memory only in runs of at least this size, at least a slice of 64 KiB; "          \
+    "mi_collect(true) returns all. 0 = a slice, or 2 MiB where allow_thp is 2.")                   \
+ROW(ARENA_MAX_OBJECT_SIZE, "arena_max_object_size", NULL, KIND_SIZE,                               \
+    MI_DEFAULT_ARENA_MAX_OBJECT_SIZE,                                                              \
     "No effect: blocks of any size come from arenas.")                                             \
 ROW(ARENA_IS_NUMA_LOCAL, "arena_is_numa_local", NULL, KIND_BOOL, 0,                                \
     "No effect: the system places memory on the node that touches it first.")                      \
 ROW(REGION_SIZE, "region_size", NULL, KIND_SIZE, 0,                                                \
-    "Address space to reserve for the heap; 0 = 1 TiB, or less where limits ask for it.")          \
+    "Address space to reserve with the first malloc; 0 = 1 TiB, or less where limits ask for it.") \
 ROW(DEBUG_DEEP, "debug_deep", NULL, KIND_BOOL, 0,                                                  \
     "Debug builds: check whole structures after each slow path (slow).")
 /* clang-format on */
@@ -348,14 +362,14 @@ void mic_options_print(void (*out)(const char *text, void *arg), void *arg)
     }
 }
 
-size_t mic_options_print_changed(const char *prefix, void (*out)(const char *text, void *arg),
-                                 void *arg)
+size_t mic_options_print_values(const char *prefix, bool all,
+                                void (*out)(const char *text, void *arg), void *arg)
 {
     size_t count = 0;
     for (int i = 0; i < MIC_OPTION_COUNT; i++) {
         const mic_option_row_t *const row = &option_rows[i];
         const long value = mic_option((mic_option_t)i);
-        if (value == row->initial) continue;
+        if (value == row->initial && !all) continue;
         mic_report_to(out, arg, "%s%s = %ld%s (default %ld%s)\n", prefix, row->name, value,
                       option_unit(i), row->initial, option_unit(i));
         count++;

@@ -92,9 +92,10 @@ void mic_option_set_default(int option, long value); /* only if still at its def
 bool mic_option_is_size(int option);                 /* value counts KiB */
 /* Prints "name = value" of every option; out NULL = the report output. */
 void mic_options_print(void (*out)(const char *text, void *arg), void *arg);
-/* Same, with `prefix` before each line and only what differs from the default; returns how many. */
-size_t mic_options_print_changed(const char *prefix, void (*out)(const char *text, void *arg),
-                                 void *arg);
+/* Same, with `prefix` before each line and the default behind the value; unless `all`, only what
+   differs from it. Returns how many. */
+size_t mic_options_print_values(const char *prefix, bool all,
+                                void (*out)(const char *text, void *arg), void *arg);
 /* For the generator of docs/OPTIONS.md and the golden test: row i, false behind the last one. */
 typedef struct mic_option_row {
     int number;

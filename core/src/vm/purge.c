@@ -5,6 +5,7 @@
    purge lock is only ever tried: if somebody purges already, there is nothing to do. */
 #include "base/check.h"
 #include "os/os.h"
+#include "rt/counters.h"
 #include "rt/options.h"
 #include "vm/vm_internal.h"
 
@@ -41,6 +42,8 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
         mic_fetch_sub_relaxed(&mic_vm_counts.committed_bytes, bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
+        mic_count(MIC_COUNT_DECOMMITTED_BYTES, bytes);
+        mic_count(MIC_COUNT_MMAP_CALLS, 1);
         mic_arena_advise(start, bytes);
     }
     mic_lock_release(&mic_arena_lock);
@@ -48,7 +51,28 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
     return ok;
 }
 
-static void purge_segment(const mic_arena_t *a, size_t segment)
+#define PURGE_HUGE_PAGE (2 * MIC_MIB)
+/* later than any time: something was too short to be purged yet */
+#define PURGE_WHEN_FORCED UINT64_MAX
+
+/* A run of free slices that is shorter stays until it is longer or somebody forces it. */
+
+static size_t purge_least_bytes(bool force)
+{
+    const long least_kib = mic_option(MIC_OPTION_MINIMAL_PURGE_SIZE);
+    if (force) return 0;
+    if (least_kib > 0) return mic_min((size_t)least_kib, MIC_SIZE_MAX / MIC_KIB) * MIC_KIB;
+    return mic_option(MIC_OPTION_ALLOW_THP) == 2 ? PURGE_HUGE_PAGE : 0;
+}
+
+static void purge_lazily(char *p, size_t bytes)
+{
+    if (mic_os_purge_lazy(p, bytes) != 0) return; /* contents unknown: it stays dirty */
+    mic_count(MIC_COUNT_RESET_CALLS, 1);
+    mic_count(MIC_COUNT_RESET_BYTES, bytes);
+}
+
+static void purge_segment(const mic_arena_t *a, size_t segment, bool force)
 {
     mic_segment_t *const s = &a->segments[segment];
     uint64_t taken[MIC_SEGMENT_WORDS];
@@ -61,15 +85,23 @@ static void purge_segment(const mic_arena_t *a, size_t segment)
         } while (taken[i] != 0 && !mic_cas_acquire(&s->free[i], &seen, seen & ~taken[i]));
     }
     const bool lazy = mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0;
+    const size_t least = purge_least_bytes(force);
     char *const start = (char *)a->base + segment * MIC_SEGMENT_BYTES;
     uint64_t purged[MIC_SEGMENT_WORDS] = {0};
     for (size_t first = 0, count = 0; purge_next_run(taken, &first, &count);) {
         char *const p = start + (first << MIC_SLICE_SHIFT);
         const size_t bytes = count << MIC_SLICE_SHIFT;
-        mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
+        if (bytes < least) {
+            uint64_t none = 0; /* somebody may have noted a time meanwhile */
+            (void)mic_cas_acquire(&s->purge_at_ms, &none, PURGE_WHEN_FORCED);
+            continue;
+        }
         if (lazy) {
-            (void)mic_os_purge_lazy(p, bytes); /* contents unknown: it stays dirty */
-        } else if (mic_os_purge(p, bytes) == 0) {
+            purge_lazily(p, bytes);
+            continue;
+        }
+        mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
+        if (mic_os_purge(p, bytes) == 0) {
             mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
             for (size_t i = first; i < first + count; i++)
                 purged[i >> 6] |= (uint64_t)1 << (i & 63);
@@ -91,6 +123,7 @@ void mic_purge_run(bool force)
         mic_os_yield(); /* what the other one holds is to be free when this returns */
     }
     const uint64_t now = mic_os_clock_ms();
+    mic_count(MIC_COUNT_PURGE_ROUNDS, 1);
     mic_store_relaxed(&purge_next_ms, 0);
     uint64_t later = UINT64_MAX;
     for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
@@ -99,7 +132,7 @@ void mic_purge_run(bool force)
         for (size_t k = 0; k < opened; k++) {
             const uint64_t due = mic_load_relaxed(&a->segments[k].purge_at_ms);
             if (due != 0 && (force || due <= now))
-                purge_segment(a, k);
+                purge_segment(a, k, force);
             else if (due != 0 && due < later)
                 later = due;
         }
@@ -145,11 +178,21 @@ bool mic_purge_at_once(mic_run_t run)
     return true;
 }
 
-void mic_purge_note_freed(mic_segment_t *segment)
+/* false: never */
+static bool purge_delay_ms(uint64_t *delay_ms)
 {
     const long delay = mic_option(MIC_OPTION_PURGE_DELAY);
-    if (delay < 0) return;
-    const uint64_t latest = mic_os_clock_ms() + (uint64_t)delay;
+    const long factor = mic_option(MIC_OPTION_ARENA_PURGE_MULT);
+    if (delay < 0 || factor < 0) return false;
+    return !__builtin_mul_overflow((uint64_t)delay, (uint64_t)factor, delay_ms) &&
+           *delay_ms <= UINT64_MAX / 2;
+}
+
+void mic_purge_note_freed(mic_segment_t *segment)
+{
+    uint64_t delay;
+    if (!purge_delay_ms(&delay)) return;
+    const uint64_t latest = mic_os_clock_ms() + delay;
     uint64_t due = mic_load_relaxed(&segment->purge_at_ms);
     if (due == 0 || due > latest) { /* the delay may have been shortened meanwhile */
         due = latest;

@@ -283,10 +283,13 @@ static void the_table_is_printed(void **state)
     assert_non_null(strstr(text, "minimal_purge_size             = 2048 KiB (environment)\n"));
     assert_non_null(strstr(text, "page_max_candidates            = 4\n"));
     text[0] = 0;
-    const size_t changed = mic_options_print_changed("> ", collect_text, text);
+    const size_t changed = mic_options_print_values("> ", false, collect_text, text);
     assert_true(changed > 5);
     assert_non_null(strstr(text, "> purge_delay = 25 ms (default 1000 ms)\n"));
     assert_null(strstr(text, "page_max_candidates"));
+    text[0] = 0;
+    assert_int_equal(mic_options_print_values("", true, collect_text, text), MIC_OPTION_COUNT);
+    assert_non_null(strstr(text, "page_max_candidates = 4 (default 4)\n"));
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /* fake-os */
 /* Giving memory back: when, how much, and what the slices read as afterwards. */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,9 @@ static int setup(void **state)
     fake_os_reset();
     mic_option_set(MIC_OPTION_PURGE_DELAY, 10);
     mic_option_set(MIC_OPTION_PURGE_DECOMMITS, 1);
+    mic_option_set(MIC_OPTION_ARENA_PURGE_MULT, 1);
+    mic_option_set(MIC_OPTION_MINIMAL_PURGE_SIZE, 0);
+    mic_option_set(MIC_OPTION_ALLOW_THP, 1);
     return 0;
 }
 
@@ -75,6 +79,60 @@ static void test_delay(void **state)
     mic_purge_run(true);
     assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
     assert_true(again_zero(r, 0));
+}
+
+static void test_delay_is_multiplied(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_ARENA_PURGE_MULT, 3);
+    give(take(0, 1));
+    fake_os_advance_clock_ms(29);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    fake_os_advance_clock_ms(1);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    mic_option_set(MIC_OPTION_ARENA_PURGE_MULT, 0);
+    give(take(0, 1)); /* at once */
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 2);
+    static const long never[] = {-1, LONG_MAX};
+    for (size_t i = 0; i < 2; i++) {
+        mic_option_set(MIC_OPTION_ARENA_PURGE_MULT, never[i]);
+        give(take(0, 1));
+        fake_os_advance_clock_ms(1000000);
+        mic_purge_run(false);
+        assert_int_equal(fake_os_count(FAKE_OS_PURGE), 2);
+    }
+    mic_option_set(MIC_OPTION_ARENA_PURGE_MULT, 1);
+    give(take(0, 1)); /* so that the next test finds nothing due */
+}
+
+static void check_least(size_t too_short, size_t long_enough)
+{
+    give(take(0, too_short));
+    fake_os_advance_clock_ms(20);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    mic_purge_run(true); /* forced: all of it */
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    give(take(0, long_enough));
+    fake_os_advance_clock_ms(20);
+    mic_purge_run(false);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 2);
+}
+
+static void test_short_runs_wait(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_MINIMAL_PURGE_SIZE, 512);
+    check_least(1, 8);
+}
+
+static void test_huge_pages_are_purged_whole(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_ALLOW_THP, 2);
+    check_least(8, 64);
 }
 
 static void test_force(void **state)
@@ -208,6 +266,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_delay, setup),
+        cmocka_unit_test_setup(test_delay_is_multiplied, setup),
+        cmocka_unit_test_setup(test_short_runs_wait, setup),
+        cmocka_unit_test_setup(test_huge_pages_are_purged_whole, setup),
         cmocka_unit_test_setup(test_force, setup),
         cmocka_unit_test_setup(test_at_once, setup),
         cmocka_unit_test_setup(test_never, setup),
