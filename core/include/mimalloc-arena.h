@@ -114,7 +114,8 @@ mi_decl_export bool mi_manage_memory(void *start, size_t size, bool is_committed
                                      mi_arena_id_t *arena_id) mi_attr_noexcept;
 /** @} */
 
-/** @name Looking at arenas @{ */
+/** @name Looking at arenas
+    @{ */
 
 /** Start and size of an arena.
     @param arena_id the arena

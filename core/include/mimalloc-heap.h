@@ -41,6 +41,7 @@ mi_decl_export void mi_heap_delete(mi_heap_t *heap) mi_attr_noexcept;
     @param heap NULL: nothing happens. A main heap: a warning, and nothing else happens */
 mi_decl_export void mi_heap_destroy(mi_heap_t *heap) mi_attr_noexcept;
 /** Says near which memory a heap should allocate from now on. A hint, taken when arenas are chosen.
+    @param heap      the heap
     @param numa_node of the machine, taken modulo the number of nodes; negative: wherever */
 mi_decl_export void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node) mi_attr_noexcept;
 /** Frees what is empty in a heap.

@@ -10,6 +10,7 @@
 
 #include "mimalloc.h"
 
+/** @cond names of the language: documented there */
 mi_decl_export void *operator new(std::size_t size) { return mi_new(size); }
 mi_decl_export void *operator new[](std::size_t size) { return mi_new(size); }
 mi_decl_export void *operator new(std::size_t size, const std::nothrow_t &) noexcept
@@ -79,6 +80,7 @@ mi_decl_export void operator delete[](void *p, std::align_val_t alignment,
     mi_free_aligned(p, static_cast<std::size_t>(alignment));
 }
 #endif
+/** @endcond */
 
 #endif
 

@@ -7,6 +7,7 @@
 
 #include "mimalloc.h"
 
+/** @cond names of other libraries: documented there */
 /* standard C and POSIX */
 #define malloc(n) mi_malloc(n)
 #define calloc(c, n) mi_calloc(c, n)
@@ -49,5 +50,6 @@
 #define _aligned_offset_malloc(n, a, o) mi_malloc_aligned_at(n, a, o)
 #define _aligned_offset_realloc(p, n, a, o) mi_realloc_aligned_at(p, n, a, o)
 #define _aligned_offset_recalloc(p, c, n, a, o) mi_recalloc_aligned_at(p, c, n, a, o)
+/** @endcond */
 
 #endif

@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/** @name POSIX, BSD and others @{ */
+/** @name POSIX, BSD and others
+    @{ */
 
 /** mi_free() that silently ignores what is not a block of this library. */
 mi_decl_export void mi_cfree(void *p) mi_attr_noexcept;
@@ -28,6 +29,7 @@ mi_decl_nodiscard mi_decl_export size_t mi_malloc_usable_size(const void *p) mi_
 /** Allocates size bytes at a multiple of alignment; never touches errno.
     @param p         out: the block; untouched on failure
     @param alignment a power of two and a multiple of sizeof(void*)
+    @param size      bytes
     @return 0; EINVAL if p is NULL or alignment is not as said; ENOMEM */
 mi_decl_export int mi_posix_memalign(void **p, size_t alignment, size_t size) mi_attr_noexcept;
 /** mi_malloc_aligned() with the arguments the other way round.
@@ -76,7 +78,8 @@ mi_decl_export void mi_free_size_aligned(void *p, size_t size, size_t alignment)
 mi_decl_export void mi_free_aligned(void *p, size_t alignment) mi_attr_noexcept;
 /** @} */
 
-/** @name Strings @{ */
+/** @name Strings
+    @{ */
 
 /** Copies the value of an environment variable into a block.
     @param buf  out: the copy; NULL if the variable is not set or the call fails

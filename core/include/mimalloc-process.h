@@ -44,7 +44,8 @@ mi_decl_export void mi_register_output(mi_output_fun *out, void *arg) mi_attr_no
 mi_decl_export void mi_register_error(mi_error_fun *fun, void *arg) mi_attr_noexcept;
 /** @} */
 
-/** @name Giving memory back @{ */
+/** @name Giving memory back
+    @{ */
 
 /** Frees what is empty.
     @param force false: what the calling thread has, and memory whose purge delay has passed; true:

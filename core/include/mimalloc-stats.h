@@ -139,7 +139,8 @@ mi_decl_export void mi_subproc_heap_stats_print_out(mi_subproc_id_t subproc_id, 
                                                     void *arg) mi_attr_noexcept;
 /** @} */
 
-/** @name One heap @{ */
+/** @name One heap
+    @{ */
 
 /** Fills in the statistics of a heap: its pages and blocks.
     @param heap  the heap

@@ -76,9 +76,11 @@ template <class T> struct mi_stl_allocator : public _mi_stl_allocator_common<T> 
     };
 
     mi_stl_allocator() mi_attr_noexcept = default;
+    /** The same allocator. */
     mi_stl_allocator(const mi_stl_allocator &) mi_attr_noexcept = default;
     /** Of an allocator for other elements. */
     template <class U> mi_stl_allocator(const mi_stl_allocator<U> &) mi_attr_noexcept {}
+    /** The same allocator from now on. */
     mi_stl_allocator &operator=(const mi_stl_allocator &) mi_attr_noexcept = default;
     /** What a copy of a container uses. */
     mi_stl_allocator select_on_container_copy_construction() const { return *this; }
@@ -139,7 +141,7 @@ struct _mi_heap_cxx {
         if (handler != nullptr)
             handler();
         else /* throws, in programs that are compiled without exceptions too */
-            mi_free(mi_new_n((std::numeric_limits<std::size_t>::max)(), 2));
+            mi_free(mi_new(static_cast<std::size_t>((std::numeric_limits<std::ptrdiff_t>::max)())));
     }
 };
 
@@ -193,6 +195,7 @@ struct _mi_heap_stl_allocator_common : public _mi_stl_allocator_common<T> {
         : heap(std::shared_ptr<mi_heap_t>(), living)
     {
     }
+    /** The same allocator. */
     _mi_heap_stl_allocator_common(const _mi_heap_stl_allocator_common &) mi_attr_noexcept = default;
     /** Of the same heap. */
     template <class U>
@@ -200,6 +203,7 @@ struct _mi_heap_stl_allocator_common : public _mi_stl_allocator_common<T> {
         mi_attr_noexcept : heap(other.heap)
     {
     }
+    /** The same allocator from now on. */
     _mi_heap_stl_allocator_common &
     operator=(const _mi_heap_stl_allocator_common &) mi_attr_noexcept = default;
 };
@@ -233,6 +237,7 @@ template <class T> struct mi_heap_stl_allocator : public _mi_heap_stl_allocator_
         : _mi_heap_stl_allocator_common<T, false>(living)
     {
     }
+    /** The same allocator. */
     mi_heap_stl_allocator(const mi_heap_stl_allocator &) mi_attr_noexcept = default;
     /** Of an allocator for other elements: the same heap. */
     template <class U>
@@ -240,6 +245,7 @@ template <class T> struct mi_heap_stl_allocator : public _mi_heap_stl_allocator_
         : _mi_heap_stl_allocator_common<T, false>(other)
     {
     }
+    /** The same allocator from now on. */
     mi_heap_stl_allocator &operator=(const mi_heap_stl_allocator &) mi_attr_noexcept = default;
     /** What a copy of a container uses: the same heap. */
     mi_heap_stl_allocator select_on_container_copy_construction() const { return *this; }
@@ -261,6 +267,7 @@ struct mi_heap_destroy_stl_allocator : public _mi_heap_stl_allocator_common<T, t
         : _mi_heap_stl_allocator_common<T, true>(living)
     {
     }
+    /** The same allocator. */
     mi_heap_destroy_stl_allocator(const mi_heap_destroy_stl_allocator &) mi_attr_noexcept = default;
     /** Of an allocator for other elements: the same heap. */
     template <class U>
@@ -268,6 +275,7 @@ struct mi_heap_destroy_stl_allocator : public _mi_heap_stl_allocator_common<T, t
         : _mi_heap_stl_allocator_common<T, true>(other)
     {
     }
+    /** The same allocator from now on. */
     mi_heap_destroy_stl_allocator &
     operator=(const mi_heap_destroy_stl_allocator &) mi_attr_noexcept = default;
     /** What a copy of a container uses: the same heap. */

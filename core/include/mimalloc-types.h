@@ -75,7 +75,7 @@ typedef struct mi_theap_s mi_theap_t;
 typedef void *mi_arena_id_t;
 /** A sub-process: an isolated set of heaps and arenas. */
 typedef struct mi_subproc_id_s {
-    void *_mi_subproc_id;
+    void *_mi_subproc_id; /**< not for programs; NULL: none */
 } mi_subproc_id_t;
 
 /** A range of equal blocks, as a heap visitor sees it. Sizes in bytes. */

@@ -23,7 +23,8 @@
 extern "C" {
 #endif
 
-/** @name The standard functions @{ */
+/** @name The standard functions
+    @{ */
 
 /** Allocates memory that is not initialised.
     @param size bytes
@@ -73,7 +74,8 @@ mi_decl_nodiscard mi_decl_export char *mi_realpath(const char *fname,
                                                    char *resolved_name) mi_attr_noexcept;
 /** @} */
 
-/** @name More ways to allocate @{ */
+/** @name More ways to allocate
+    @{ */
 
 /** mi_malloc() for sizes up to MI_SMALL_SIZE_MAX; larger ones work, with no gain. */
 mi_decl_nodiscard mi_decl_export mi_decl_restrict void *
@@ -194,6 +196,8 @@ mi_umalloc(size_t size, size_t *block_size) mi_attr_noexcept mi_attr_malloc;
 mi_decl_nodiscard mi_decl_export mi_decl_restrict void *
 mi_ucalloc(size_t count, size_t size, size_t *block_size) mi_attr_noexcept mi_attr_malloc;
 /** mi_realloc() and the sizes of the old and the new block.
+    @param p               a block, or NULL
+    @param newsize         bytes
     @param block_size_pre  out: size of p's block before, 0 if p is NULL; may be NULL
     @param block_size_post out: size of the result's block, 0 on failure; may be NULL */
 mi_decl_nodiscard mi_decl_export void *mi_urealloc(void *p, size_t newsize, size_t *block_size_pre,
@@ -220,12 +224,19 @@ mi_uzalloc_small(size_t size, size_t *block_size) mi_attr_noexcept mi_attr_mallo
 }
 #endif
 
-/** @name Allocation by type: tp is a type, n a count, p a block of that type @{ */
+/** @name Allocation by type: tp is a type, n a count, p a block of that type
+    @{ */
+/** A block for one object. */
 #define mi_malloc_tp(tp) ((tp *)mi_malloc(sizeof(tp)))
+/** A block of zeroes for one object. */
 #define mi_zalloc_tp(tp) ((tp *)mi_zalloc(sizeof(tp)))
+/** A block of zeroes for n objects. */
 #define mi_calloc_tp(tp, n) ((tp *)mi_calloc(n, sizeof(tp)))
+/** A block for n objects. */
 #define mi_mallocn_tp(tp, n) ((tp *)mi_mallocn(n, sizeof(tp)))
+/** Resizes p to n objects. */
 #define mi_reallocn_tp(p, tp, n) ((tp *)mi_reallocn(p, n, sizeof(tp)))
+/** Resizes p to n objects and zeroes what is gained. */
 #define mi_recalloc_tp(p, tp, n) ((tp *)mi_recalloc(p, n, sizeof(tp)))
 /** @} */
 
