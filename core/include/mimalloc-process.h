@@ -105,7 +105,8 @@ mi_decl_export void mi_stats_print_out(mi_output_fun *out, void *arg) mi_attr_no
 /** The same as mi_stats_print_out(): statistics are counted when asked for, never by thread.
     @deprecated use mi_stats_print_out() */
 mi_decl_export void mi_thread_stats_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept;
-/** Does nothing: statistics say what is, there are no counts to set back. @deprecated */
+/** Lets totals and peaks start from what there is now, and counters from 0, for the whole process.
+    What there is now does not change. @deprecated compare two mi_stats_get() instead */
 mi_decl_export void mi_stats_reset(void) mi_attr_noexcept;
 /** Does nothing: threads have no counts of their own to merge. @deprecated */
 mi_decl_export void mi_stats_merge(void) mi_attr_noexcept;

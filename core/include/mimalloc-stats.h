@@ -2,9 +2,12 @@
     Statistics as a struct, as JSON and as text; included by mimalloc.h, and may be included alone.
 
     Numbers are counted when asked for, from the pages as they are: exact for the calling thread and
-    for threads that have ended; for another running thread as of its last slow path. Any thread may
-    call these functions; all are linear in the number of pages. NULL for a heap is the main heap of
-    the calling thread's sub-process. Nothing here changes errno. */
+    for threads that have ended; for another running thread as of its last slow path. Only the peak
+    of blocks that share their page is a lower bound: the most that was seen when somebody asked, or
+    when a thread needed one more page.
+
+    Any thread may call these functions; all are linear in the number of pages. NULL for a heap is
+    the main heap of the calling thread's sub-process. errno changes only where it is told. */
 #ifndef MIMALLOC_STATS_H
 #define MIMALLOC_STATS_H
 
@@ -15,9 +18,9 @@
 
 /** Version of mi_stats_t. */
 #define MI_STAT_VERSION 5
-/** Size classes that statistics are kept of; the last one is for what is larger than all others. */
+/** Size classes that statistics are kept of; the last one: blocks with a page of their own. */
 #define MI_STAT_BIN_COUNT 74
-/** Kinds of runs of slices that statistics are kept of. */
+/** Kinds of segments that statistics are kept of. */
 #define MI_STAT_CHUNK_BIN_COUNT 6
 
 #ifdef __cplusplus
@@ -85,7 +88,7 @@ typedef struct mi_stats_s {
 
     mi_stat_count_t malloc_bins[MI_STAT_BIN_COUNT];      /**< blocks of each size class */
     mi_stat_count_t page_bins[MI_STAT_BIN_COUNT];        /**< pages of each size class */
-    mi_stat_count_t chunk_bins[MI_STAT_CHUNK_BIN_COUNT]; /**< runs of slices of each kind */
+    mi_stat_count_t chunk_bins[MI_STAT_CHUNK_BIN_COUNT]; /**< segments of each kind */
 } mi_stats_t;
 
 /** Makes a struct ready to be filled: all zero but size and version. */
@@ -106,14 +109,14 @@ mi_decl_export bool mi_stats_get(mi_stats_t *stats) mi_attr_noexcept;
 /** mi_stats_get() as JSON.
     @param buf_size bytes of buf
     @param buf      for the text, cut to fit, terminated; NULL: the text is a block
-    @return the text; NULL without memory. To be freed with mi_free() if buf was NULL */
+    @return the text, to be freed with mi_free() if buf was NULL; NULL with ENOMEM */
 mi_decl_nodiscard mi_decl_export char *mi_stats_get_json(size_t buf_size,
                                                          char *buf) mi_attr_noexcept;
 /** Writes statistics as JSON.
     @param stats    the numbers; size and version must be set
     @param buf_size bytes of buf
     @param buf      for the text, cut to fit, terminated; NULL: the text is a block
-    @return the text, to be freed with mi_free() if buf was NULL; NULL without memory, or if size or
+    @return the text, to be freed with mi_free() if buf was NULL; NULL with ENOMEM, or if size or
             version are not those of the library */
 mi_decl_nodiscard mi_decl_export char *mi_stats_as_json(mi_stats_t *stats, size_t buf_size,
                                                         char *buf) mi_attr_noexcept;
