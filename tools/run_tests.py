@@ -2,9 +2,9 @@
 """Runs a tier of the tests and adds up what they say.
 
     tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
-    tools/run_tests.py test    all tests of release and debug, sanitizers, golden, install,
-                               integration, fallback, and those of python/ and rust/ where they
-                               exist
+    tools/run_tests.py test    all tests of release and debug, unit, api and death tests of secure,
+                               sanitizers, golden, contract, install, integration, fallback, and
+                               those of python/ and rust/ where they exist
     tools/run_tests.py soak    the stress tests at full length, release, debug and tsan
 
 Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
@@ -218,7 +218,8 @@ def tier_test(results, scale):
     simple(results, "lint", ["make", "--no-print-directory", "lint"])
     for preset in ("release", "debug", "asan", "ubsan", "tsan"):
         c_tests(results, preset, scale=scale)
-    for folder in ("golden", "model", "install", "integration", "fallback"):
+    c_tests(results, "secure", QUICK, scale)
+    for folder in ("golden", "contract", "model", "install", "integration", "fallback"):
         py_tests(results, f"tests/{folder}")
     py_tests(results, "python")
     rust_tests(results)

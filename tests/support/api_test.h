@@ -24,6 +24,8 @@
 
 /* secure and debug builds have canaries, which cost the larger natural alignments */
 #define API_CANARY (CFG_SECURE || CFG_DEBUG)
+/* they also look at the handles and hints they are given */
+#define API_CHECKED (CFG_SECURE || CFG_DEBUG)
 
 /* A value the compiler knows nothing of: requests that cannot be met are warned of otherwise. */
 static volatile uintptr_t api_zero;
