@@ -235,6 +235,10 @@ static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t 
     if (error == 0 && kind == FAKE_OS_COMMIT) {
         ok = mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
         fake_mark(range, address, bytes, true);
+    } else if (error == 0 && kind == FAKE_OS_MAP_HUGE) {
+        ok = mmap(address, bytes, PROT_READ | PROT_WRITE, FAKE_MAP_FLAGS | MAP_FIXED, -1, 0) !=
+             MAP_FAILED;
+        fake_mark(range, address, bytes, true);
     } else if (error == 0 && kind == FAKE_OS_DECOMMIT) {
         ok = mmap(address, bytes, PROT_NONE, FAKE_MAP_FLAGS | MAP_FIXED, -1, 0) != MAP_FAILED;
         fake_mark(range, address, bytes, false);
@@ -258,6 +262,19 @@ int mic_os_refresh(void *p, size_t n) { return fake_change(FAKE_OS_REFRESH, p, n
 int mic_os_advise_huge(void *p, size_t n, bool allow)
 {
     return fake_change(FAKE_OS_ADVISE_HUGE, p, n, allow);
+}
+
+/* Ordinary memory. */
+int mic_os_map_huge(void *p, size_t n, size_t page_bytes, int numa_node)
+{
+    if (((uintptr_t)p | n) % page_bytes != 0) fake_complain("not whole huge pages", p, n);
+    fake_os_settings.huge_node = numa_node;
+    return fake_change(FAKE_OS_MAP_HUGE, p, n, page_bytes);
+}
+
+unsigned mic_os_numa_nodes(void)
+{
+    return fake_os_settings.numa_nodes != 0 ? fake_os_settings.numa_nodes : 1;
 }
 
 /* By copying; the target may be uncommitted. */

@@ -32,6 +32,7 @@ typedef enum fake_os_kind {
     FAKE_OS_MOVE,
     FAKE_OS_REFRESH,
     FAKE_OS_ADVISE_HUGE,
+    FAKE_OS_MAP_HUGE,
     FAKE_OS_KINDS,
     FAKE_OS_ANY = FAKE_OS_KINDS /* for the functions below */
 } fake_os_kind_t;
@@ -40,7 +41,7 @@ typedef struct fake_os_record {
     fake_os_kind_t kind;
     void *address; /* RESERVE: the result, NULL when it failed; MOVE: to */
     size_t bytes;
-    size_t extra; /* RESERVE: alignment; MOVE: from; ADVISE_HUGE: allow */
+    size_t extra; /* RESERVE: alignment; MOVE: from; ADVISE_HUGE: allow; MAP_HUGE: page_bytes */
     int error;    /* what the call returned */
 } fake_os_record_t;
 
@@ -86,6 +87,8 @@ struct fake_os_settings {
     uint64_t cpu_step_ns;     /* what each call of mic_os_thread_cpu_ns adds */
     uint64_t seed;            /* mic_os_random: a fixed sequence from here */
     bool environment_missing; /* as before libc has set environ */
+    unsigned numa_nodes;      /* 0 = 1 */
+    int huge_node;            /* out: what mic_os_map_huge was asked for last */
     uint64_t dead_thread;     /* mic_os_thread_is_alive denies it */
     mic_os_process_t process; /* mic_os_process_info */
 };

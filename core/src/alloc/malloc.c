@@ -78,7 +78,7 @@ static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
 
 void mic_clear_span(void *start, size_t bytes)
 {
-    if (bytes < CLEAR_BY_PURGE_BYTES || mic_os_purge(start, bytes) != 0) memset(start, 0, bytes);
+    if (bytes < CLEAR_BY_PURGE_BYTES || !mic_arena_zero(start, bytes)) memset(start, 0, bytes);
 }
 
 static void *alloc_clear(void *p, size_t bytes, bool zeroed)

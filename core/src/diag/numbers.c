@@ -65,7 +65,7 @@ static unsigned numbers_chunk_bin(const mic_segment_t *s, size_t slices)
     size_t used = slices;
     for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++)
         used -= mic_min(used, mic_bit_count(mic_load_relaxed(&s->free[w])));
-    const uint32_t kind = mic_load_relaxed(&s->kind);
+    const uint32_t kind = mic_segment_kind(s);
     if (used == 0) return kind > MIC_PAGE_KINDS ? 4 : 5;
     return kind == 0 || kind > MIC_PAGE_KINDS ? MIC_PAGE_SPAN : kind - 1;
 }

@@ -249,6 +249,73 @@ int mic_os_refresh(void *address, size_t bytes)
     return error;
 }
 
+#ifndef MAP_HUGETLB
+#define MAP_HUGETLB 0x40000
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define OS_MPOL_PREFERRED 1
+#define OS_NODES_MAX 1024
+
+/* A wish: when it cannot be met, the memory comes from elsewhere. */
+static void os_prefer_node(void *address, size_t bytes, int node)
+{
+    unsigned long mask[OS_NODES_MAX / (8 * sizeof(unsigned long))] = {0};
+    const unsigned bits = 8 * sizeof(unsigned long);
+    if (node < 0 || node >= OS_NODES_MAX) return;
+    mask[(unsigned)node / bits] = 1ul << ((unsigned)node % bits);
+    (void)syscall(SYS_mbind, address, bytes, OS_MPOL_PREFERRED, mask, OS_NODES_MAX + 1, 0);
+}
+
+/* Never over the range itself: when the pool is short, that would leave a hole. Without NORESERVE:
+   touching would end the process. */
+int mic_os_map_huge(void *address, size_t bytes, size_t page_bytes, int numa_node)
+{
+    const int saved = errno;
+    const int flags =
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (__builtin_ctzll(page_bytes) << MAP_HUGE_SHIFT);
+    int error = 0;
+    void *const p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (p == MAP_FAILED) {
+        error = errno;
+    } else {
+        os_prefer_node(p, bytes, numa_node);
+        const int refused = os_madvise(p, bytes, MADV_POPULATE_WRITE);
+        if (refused != 0 && refused != EINVAL) error = ENOMEM; /* EINVAL: before Linux 5.14 */
+        if (error == 0 &&
+            mremap(p, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, address) == MAP_FAILED)
+            error = EFAULT;
+        if (error != 0) munmap(p, bytes);
+    }
+    errno = saved;
+    return error;
+}
+
+/* "0", "0-3", "0,2-5" */
+unsigned mic_os_numa_nodes(void)
+{
+    static mic_atomic(uint32_t) known;
+    uint32_t nodes = mic_load_relaxed(&known);
+    if (nodes != 0) return nodes;
+    char text[64];
+    (void)os_read_file("/sys/devices/system/node/online", text, sizeof text);
+    uint32_t number = 0;
+    for (const char *c = text; *c != 0; c++) {
+        if (*c >= '0' && *c <= '9')
+            number = number * 10 + (uint32_t)(*c - '0');
+        else
+            number = 0;
+        if (number + 1 > nodes) nodes = number + 1;
+    }
+    if (nodes == 0 || nodes > OS_NODES_MAX) nodes = 1;
+    mic_store_relaxed(&known, nodes);
+    return nodes;
+}
+
 int mic_os_advise_huge(void *address, size_t bytes, bool allow)
 {
     return os_madvise(address, bytes, allow ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);

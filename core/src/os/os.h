@@ -48,6 +48,14 @@ bool mic_os_strict_overcommit(void);
 /* Transparent huge pages for a whole range: allowed or not. */
 int mic_os_advise_huge(void *address, size_t bytes, bool allow);
 
+/* Pages of 2 MiB or 1 GiB of the system's pool in place of a reserved range: committed, resident if
+   the system can tell, never purged; mic_os_decommit gives them back. All multiples of page_bytes.
+   numa_node: where to, if there is room; -1 = anywhere. An error: the range is reserved as before;
+   EFAULT: it must not be used any more, others may have got its addresses. */
+int mic_os_map_huge(void *address, size_t bytes, size_t page_bytes, int numa_node);
+/* NUMA nodes of the machine, at least 1. Read when first asked for. */
+unsigned mic_os_numa_nodes(void);
+
 /* ---- waiting ---- */
 void mic_os_wait(uint32_t *word, uint32_t while_value); /* may return early */
 void mic_os_wake_one(uint32_t *word);

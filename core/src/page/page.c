@@ -106,7 +106,7 @@ void mic_page_move(mic_page_t *from, mic_page_t *to)
 {
     const size_t slices = from->slices;
     /* the last piece has no mark yet; without a free mark the span is copied */
-    bool all = from->moved_end[MIC_MOVED_PIECES - 1] == 0;
+    bool all = from->moved_end[MIC_MOVED_PIECES - 1] == 0 && mic_arena_is_ordinary(from->arena);
     if (!all) memcpy(to->start, from->start, from->block_bytes);
     for (size_t i = 0, first = 0; all && first < slices; i++) {
         const size_t end = from->moved_end[i] != 0 ? from->moved_end[i] : slices;

@@ -4,12 +4,12 @@
 
 #include "base/check.h"
 #include "os/os.h"
+#include "rt/counters.h"
 #include "rt/options.h"
 #include "vm/vm_internal.h"
 
 mic_region_t mic_region mic_aligned(MIC_CACHE_LINE) = {.base = (uintptr_t)1 << 63};
 mic_arena_t mic_arenas[MIC_ARENA_MAX];
-const mic_place_t mic_place_any = {.arena = 0, .subproc = 0, .numa = -1};
 mic_atomic(uint32_t) mic_arena_count;
 mic_vm_counts_t mic_vm_counts;
 mic_lock_t mic_arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
@@ -29,42 +29,125 @@ static size_t arena_meta_bytes(size_t per_slice, size_t slices, size_t shift)
     return mic_align_up(slices * per_slice + shift, MIC_SLICE_BYTES);
 }
 
+static size_t slot_meta_bytes(size_t slices)
+{
+    const size_t segments = mic_divide_up(slices, MIC_SEGMENT_SLICES);
+    return arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES) +
+           arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES) +
+           arena_meta_bytes(sizeof(mic_segment_t), segments, 0);
+}
+
 void mic_arena_advise(void *address, size_t bytes)
 {
     if (CFG_NO_THP || mic_option(MIC_OPTION_ALLOW_THP) == 0)
         (void)mic_os_advise_huge(address, bytes, false);
 }
 
-/* One arena of exactly `slices` slices; false when a reservation fails. */
-static bool arena_reserve_locked(size_t slices)
+/* Reserves what describes `slices` slices. */
+static bool slot_describe(mic_arena_t *arena, size_t slices)
 {
-    const uint32_t index = mic_load_relaxed(&mic_arena_count);
-    if (index >= MIC_ARENA_MAX) return false;
-    const size_t segments = mic_divide_up(slices, MIC_SEGMENT_SLICES);
-    const size_t bytes = slices << MIC_SLICE_SHIFT;
-    const size_t alignment = bytes >= MIC_SEGMENT_BYTES ? MIC_SEGMENT_BYTES : MIC_SLICE_BYTES;
-    const size_t sizes[3] = {arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES),
-                             arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES),
-                             arena_meta_bytes(sizeof(mic_segment_t), segments, 0)};
-    void *meta = NULL, *base = NULL;
-    const size_t meta_bytes = sizes[0] + sizes[1] + sizes[2];
-    if (mic_os_reserve(meta_bytes, 0, &meta) != 0) return false;
-    if (mic_os_reserve(bytes, alignment, &base) != 0) {
-        mic_os_unreserve(meta, meta_bytes);
-        return false;
-    }
-    mic_arena_t *const arena = &mic_arenas[index];
-    arena->base = (uintptr_t)base;
-    arena->slice_count = slices;
-    arena->segment_count = segments;
+    const size_t sizes[2] = {arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES),
+                             arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES)};
+    void *meta;
+    if (mic_os_reserve(slot_meta_bytes(slices), 0, &meta) != 0) return false;
     arena->descriptors = (char *)meta + DESCRIPTOR_SHIFT_BYTES;
     arena->remote = (char *)meta + sizes[0] + REMOTE_SHIFT_BYTES;
     arena->segments = (mic_segment_t *)(void *)((char *)meta + sizes[0] + sizes[1]);
+    arena->capacity = slices;
+    mic_fetch_add_relaxed(&mic_vm_counts.reserve_calls, 1);
+    return true;
+}
+
+bool mic_arena_slot_locked(size_t slices, unsigned *index)
+{
+    const uint32_t count = mic_load_relaxed(&mic_arena_count);
+    uint32_t at = count; /* one whose descriptors suffice, else one without any, else a new one */
+    for (uint32_t i = 0; i < count; i++) {
+        const mic_arena_t *const a = &mic_arenas[i];
+        if (mic_use_state(mic_load_relaxed(&a->use)) != MIC_ARENA_UNUSED) continue;
+        if (a->capacity == 0) at = i;
+        if (slices == 0 ? a->capacity == 0 : a->capacity >= slices) {
+            at = i;
+            break;
+        }
+    }
+    if (at >= MIC_ARENA_MAX) return false;
+    mic_arena_t *const arena = &mic_arenas[at];
+    if (arena->capacity < slices && !slot_describe(arena, slices)) return false;
+    const unsigned generation = mic_use_generation(mic_load_relaxed(&arena->use)) + 1;
+    mic_store_relaxed(&arena->use,
+                      mic_use_make(MIC_ARENA_MAKING, MIC_ARENA_SYSTEM, 0, -1, generation));
+    if (at == count) mic_store_release(&mic_arena_count, count + 1);
+    *index = at;
+    return true;
+}
+
+void mic_arena_slot_drop_locked(unsigned index)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    mic_store_relaxed(&arena->use,
+                      mic_use_with_state(mic_load_relaxed(&arena->use), MIC_ARENA_UNUSED));
+    if (arena->capacity == 0 || arena->was_opened) return;
+    /* nobody ever used the descriptors */
+    mic_os_unreserve(arena->descriptors - DESCRIPTOR_SHIFT_BYTES, slot_meta_bytes(arena->capacity));
+    arena->capacity = 0;
+}
+
+void mic_arena_set_locked(unsigned index, uintptr_t base, size_t slices)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    mic_store_relaxed(&arena->stamp, mic_load_relaxed(&arena->stamp) + 1);
+    mic_store_release(&arena->readable, 0);
+    mic_store_release(&arena->first, base); /* whoever sees it sees the new stamp */
+    arena->base = base;
+    arena->slice_count = slices;
+    arena->segment_count = mic_divide_up(slices, MIC_SEGMENT_SLICES);
+    arena->is_part = arena->starts_committed = false;
+    arena->starts_zero = true;
+    arena->reserved_bytes = 0;
+    arena->commit_fun = NULL;
+    arena->commit_arg = NULL;
     mic_store_relaxed(&arena->opened, 0);
+    mic_store_relaxed(&arena->freed, 0);
+    for (unsigned kind = 0; kind < MIC_PAGE_KINDS; kind++) {
+        mic_store_relaxed(&arena->hint[kind], 0);
+        mic_store_relaxed(&arena->full_at[kind], 0);
+    }
+}
+
+void mic_arena_unset_locked(unsigned index)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    mic_store_relaxed(&arena->stamp, mic_load_relaxed(&arena->stamp) + 1);
+    mic_store_release(&arena->readable, 0);
+    mic_store_release(&arena->opened, 0);
+}
+
+bool mic_arena_reserve_locked(size_t slices, size_t alignment, unsigned *index)
+{
+    const size_t bytes = slices << MIC_SLICE_SHIFT;
+    void *base = NULL;
+    if (!mic_arena_slot_locked(slices, index)) return false;
+    if (mic_os_reserve(bytes, alignment, &base) != 0) {
+        mic_arena_slot_drop_locked(*index);
+        return false;
+    }
+    mic_arena_set_locked(*index, (uintptr_t)base, slices);
+    mic_arenas[*index].reserved_bytes = bytes;
     mic_arena_advise(base, bytes);
     mic_fetch_add_relaxed(&mic_vm_counts.reserved_bytes, bytes);
-    mic_fetch_add_relaxed(&mic_vm_counts.reserve_calls, 2);
-    mic_store_release(&mic_arena_count, index + 1);
+    mic_fetch_add_relaxed(&mic_vm_counts.reserve_calls, 1);
+    return true;
+}
+
+/* One arena of the system of exactly `slices` slices; false when a reservation fails. */
+static bool arena_reserve_locked(size_t slices)
+{
+    unsigned index;
+    const size_t alignment = slices >= MIC_SEGMENT_SLICES ? MIC_SEGMENT_BYTES : MIC_SLICE_BYTES;
+    if (!mic_arena_reserve_locked(slices, alignment, &index)) return false;
+    const uint64_t use = mic_load_relaxed(&mic_arenas[index].use);
+    mic_store_release(&mic_arenas[index].use, mic_use_with_state(use, MIC_ARENA_READY));
     return true;
 }
 
@@ -96,22 +179,51 @@ bool mic_arena_init(void)
         mic_store_release(&mic_region.base, mic_arenas[0].base);
     }
     mic_lock_release(&mic_arena_lock);
+    if (ok) mic_program_start();
     return ok;
 }
 
-bool mic_arena_add_locked(size_t slices)
+static bool arena_is_system(const mic_arena_t *a)
+{
+    const uint64_t use = mic_load_relaxed(&a->use);
+    return (mic_use_kind(use) & MIC_ARENA_SYSTEM) != 0 && mic_use_state(use) == MIC_ARENA_READY;
+}
+
+static bool arena_add_locked(size_t slices)
 {
     const size_t least = mic_align_up(slices, 16);
     size_t wanted = mic_align_up(least, MIC_SEGMENT_SLICES);
     /* few arenas rather than many: as large as everything so far */
     size_t have = 0;
     for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
-        have += mic_arenas[i].slice_count;
+        if (arena_is_system(&mic_arenas[i])) have += mic_arenas[i].slice_count;
     /* under a limit a good part is left to others */
     wanted = mic_max(wanted, mic_os_info.address_limit == SIZE_MAX ? have : have / 4);
     wanted = mic_align_up(wanted, MIC_SEGMENT_SLICES);
     if (wanted > least && arena_ladder_locked(wanted, mic_max(least, 16))) return true;
     return arena_reserve_locked(least);
+}
+
+/* Enough segments that were never opened: if those could not be had, memory is short and not
+   address space; another arena would not help. */
+static bool arena_has_unopened_locked(size_t slices)
+{
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++) {
+        const mic_arena_t *const a = &mic_arenas[i];
+        const size_t opened = mic_load_relaxed(&a->opened) * MIC_SEGMENT_SLICES;
+        if (arena_is_system(a) && opened < a->slice_count && a->slice_count - opened >= slices)
+            return true;
+    }
+    return false;
+}
+
+bool mic_arena_extend(uint32_t seen, size_t slices)
+{
+    mic_lock_acquire(&mic_arena_lock);
+    const bool ok = seen < mic_load_relaxed(&mic_arena_count) ||
+                    (!arena_has_unopened_locked(slices) && arena_add_locked(slices));
+    mic_lock_release(&mic_arena_lock);
+    return ok;
 }
 
 /* Commits [from, to) widened to OS pages. */
@@ -134,42 +246,66 @@ static bool arena_commit_segments(const mic_arena_t *arena, size_t from, size_t 
                              slices * MIC_REMOTE_BITMAP_BYTES);
 }
 
+/* A segment as it is when nothing was handed out yet. */
+static void segment_init(const mic_arena_t *arena, mic_segment_t *s, size_t slices, uint32_t owner)
+{
+    const bool by_program = arena->commit_fun != NULL;
+    for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
+        const size_t n = slices <= w * 64 ? 0 : mic_min(64, slices - w * 64);
+        const uint64_t all = n == 0 ? 0 : mic_bit_mask(0, (unsigned)n);
+        mic_store_relaxed(&s->dirty[w], 0);
+        mic_store_relaxed(&s->holes[w], by_program && !arena->starts_committed ? all : 0);
+        /* slices that a short segment does not have count as taken */
+        mic_store_relaxed(&s->free[w], all);
+    }
+    const bool committed = by_program || arena->starts_committed;
+    mic_store_relaxed(&s->committed, committed ? (uint32_t)slices : 0);
+    mic_store_relaxed(&s->tag, owner << MIC_TAG_OWNER_SHIFT);
+    mic_store_relaxed(&s->purge_at_ms, 0);
+    mic_store_relaxed(&s->unknown, !arena->starts_zero);
+}
+
 bool mic_segment_open_locked(unsigned index, size_t count)
 {
     mic_arena_t *const arena = &mic_arenas[index];
     const size_t opened = mic_load_relaxed(&arena->opened);
-    if (count > arena->segment_count - opened) return false;
+    if (arena->is_part || count > arena->segment_count - opened) return false;
     if (!arena_commit_segments(arena, opened, count)) return false;
+    const uint32_t owner =
+        (mic_arena_kind(arena) & MIC_ARENA_SYSTEM) != 0 ? 0 : MIC_OWNER_ARENA | index;
     size_t end = 0;
     for (size_t i = opened; i < opened + count; i++) {
         const size_t slices = mic_segment_slices(arena, i);
-        for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
-            const size_t n = slices <= w * 64 ? 0 : mic_min(64, slices - w * 64);
-            /* slices that a short segment does not have count as taken */
-            mic_store_relaxed(&arena->segments[i].free[w],
-                              n == 0 ? 0 : mic_bit_mask(0, (unsigned)n));
-        }
+        segment_init(arena, &arena->segments[i], slices, owner);
+        if (arena->starts_committed) mic_count_committed(slices << MIC_SLICE_SHIFT);
         end = i * MIC_SEGMENT_SLICES + slices;
     }
+    arena->was_opened = true;
     mic_store_release(&arena->opened, opened + count);
+    mic_store_release(&arena->readable, (uint32_t)end);
     if (index == 0) mic_store_release(&mic_region.slices, end);
     return true;
 }
 
-static void segment_count_committed(uint64_t slices)
+void mic_count_committed(uint64_t bytes)
 {
-    const uint64_t bytes = slices << MIC_SLICE_SHIFT;
     const uint64_t now = mic_fetch_add_relaxed(&mic_vm_counts.committed_bytes, bytes) + bytes;
     if (now > mic_load_relaxed(&mic_vm_counts.committed_peak))
         mic_store_relaxed(&mic_vm_counts.committed_peak, now);
     mic_fetch_add_relaxed(&mic_vm_counts.commit_calls, 1);
 }
 
+void mic_uncount_committed(uint64_t bytes)
+{
+    mic_fetch_sub_relaxed(&mic_vm_counts.committed_bytes, bytes);
+    mic_count(MIC_COUNT_DECOMMITTED_BYTES, bytes);
+}
+
 static bool segment_commit_to(mic_segment_t *s, char *start, size_t have, size_t to)
 {
     if (mic_os_commit(start + (have << MIC_SLICE_SHIFT), (to - have) << MIC_SLICE_SHIFT) != 0)
         return false;
-    segment_count_committed(to - have);
+    mic_count_committed((to - have) << MIC_SLICE_SHIFT);
     mic_store_release(&s->committed, (uint32_t)to);
     return true;
 }
@@ -186,7 +322,7 @@ bool mic_segments_commit(unsigned index, size_t from, size_t to)
     if (ok) ok = mic_os_commit(start, (to - from) * MIC_SEGMENT_BYTES) == 0;
     for (size_t i = from; ok && i < to; i++)
         mic_store_release(&arena->segments[i].committed, (uint32_t)MIC_SEGMENT_SLICES);
-    if (ok) segment_count_committed((to - from) * MIC_SEGMENT_SLICES);
+    if (ok) mic_count_committed((to - from) * MIC_SEGMENT_BYTES);
     mic_lock_release(&mic_arena_lock);
     return ok;
 }
@@ -219,9 +355,11 @@ bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
     const uint32_t count = mic_load_acquire(&mic_arena_count);
     for (uint32_t i = 0; i < count; i++) {
         const mic_arena_t *const a = &mic_arenas[i];
-        const size_t at = ((uintptr_t)p - a->base) >> MIC_SLICE_SHIFT;
-        if (at >= mic_load_acquire(&a->opened) * MIC_SEGMENT_SLICES || at >= a->slice_count)
-            continue;
+        const uint32_t stamp = mic_load_acquire(&a->stamp);
+        const size_t at = ((uintptr_t)p - mic_load_acquire(&a->first)) >> MIC_SLICE_SHIFT;
+        if (at >= mic_load_acquire(&a->readable)) continue;
+        /* the slot was used again meanwhile: p was in neither arena, or it could not go */
+        if (mic_load_relaxed(&a->stamp) != stamp) continue;
         *arena = i;
         *slice = at;
         return true;

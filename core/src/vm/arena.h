@@ -1,6 +1,7 @@
 /* Address space: arenas, their segments and slices, and where descriptors are. Knows slices, not
-   blocks. Arena 0 is the main region, by far the largest; the others come into being when it is
-   full or could not be made large.
+   blocks. Arena 0 is the main region, by far the largest. Others of the system's memory come into
+   being when it is full or could not be made large; they and arena 0 serve every sub-process.
+   Arenas that the program asked for or gave (vm/program.h) serve one.
 
        reservation |descriptor|descriptor| ...   128 bytes per slice, committed with the segment
        reservation |remote bits of slice 0| ...  512 bytes per slice
@@ -34,28 +35,72 @@ extern mic_hidden mic_region_t mic_region mic_aligned(MIC_CACHE_LINE);
 typedef struct mic_segment {
     mic_atomic(uint64_t) free[MIC_SEGMENT_WORDS];  /* [atomic] 1 = slice is free */
     mic_atomic(uint64_t) dirty[MIC_SEGMENT_WORDS]; /* [atomic] 1 = handed out since last purged */
+    mic_atomic(uint64_t) holes[MIC_SEGMENT_WORDS]; /* [atomic, by who claimed the slice] 1 = not
+                                                      committed, although below `committed` */
     mic_atomic(uint32_t) committed;                /* [lock: arena] slices, a prefix */
-    mic_atomic(uint32_t) kind;        /* [atomic: hint] 1 + the page kind it serves, 0 = any */
+    mic_atomic(uint32_t) tag;                      /* [lock: arena] whom it serves, see below */
     mic_atomic(uint64_t) purge_at_ms; /* [atomic: hint] when its free slices are due, 0 = nothing */
     mic_atomic(uint32_t) paged;       /* [atomic: relaxed] ever had pages of more than a block */
-    uint32_t unused;
-    uint64_t unused2[5];
+    mic_atomic(uint32_t) unknown;     /* [atomic: relaxed] clean slices need not read as zero */
+    uint64_t unused[5];
 } mic_segment_t;
 _Static_assert(sizeof(mic_segment_t) % MIC_CACHE_LINE == 0, "one segment, whole lines");
 
-#define MIC_ARENA_MAX 128u
+/* The tag of a segment:
+        31         16 15          0
+       |    owner    |  1 + kind   |     kind: page kind that it serves, 0 = any
+   The owner is a sub-process, or an arena of the program that has the segment for itself. Pages of
+   different owners never share a segment: the owner changes while all slices are claimed, and who
+   claimed a slice looks at it again. The kind is a hint. */
+#define MIC_TAG_OWNER_SHIFT 16
+#define MIC_OWNER_ARENA 0x8000u /* + index of an arena; below: index of a sub-process */
+
+/* 1 + kind */
+mic_inline uint32_t mic_tag_kind(uint32_t tag)
+{
+    return tag & (((uint32_t)1 << MIC_TAG_OWNER_SHIFT) - 1);
+}
+mic_inline uint32_t mic_segment_kind(const mic_segment_t *s)
+{
+    return mic_tag_kind(mic_load_relaxed(&s->tag));
+}
+
+#define MIC_ARENA_MAX 255u
 #define MIC_PAGE_KINDS 4u
 
+/* What a program's arena needs from the program; NULL: the system's calls. See mi_commit_fun_t. */
+typedef bool mic_commit_fun(bool commit, void *start, size_t bytes, bool *is_zero, void *arg);
+
+/* Fields are [const] while the arena is in use (`use`, vm/place.h). Slots are used again, but never
+   with other descriptors: these are not unmapped, and pending and link are type-stable. */
 typedef struct mic_arena {
-    uintptr_t base;          /* [const] first slice, aligned to a segment (to a slice if short) */
-    size_t slice_count;      /* [const] */
-    size_t segment_count;    /* [const] */
-    char *descriptors;       /* [const] */
-    char *remote;            /* [const] remote bits */
-    mic_segment_t *segments; /* [const] */
-    mic_atomic(uint64_t) opened; /* [lock: arena] segments opened, a prefix */
+    uintptr_t base; /* first slice, aligned to a segment, or only to a slice */
+    size_t slice_count;
+    size_t segment_count;
+    char *descriptors;
+    char *remote; /* remote bits */
+    mic_segment_t *segments;
+    mic_atomic(uint64_t) use;    /* [lock: arena] state, kind, sub-process, node; vm/place.h */
+    mic_atomic(uint64_t) opened; /* [lock: arena] segments opened, a prefix; 0 if it is a part of
+                                    arena 0, whose descriptors it uses */
     mic_atomic(uint64_t)
         hint[MIC_PAGE_KINDS]; /* [atomic: hint] lowest segment that may have room */
+    /* for mic_arena_find, which may look while the slot is used again */
+    mic_atomic(uint32_t) stamp;    /* [lock: arena] changes before the two below do */
+    mic_atomic(uint32_t) readable; /* [lock: arena] slices with readable descriptors */
+    mic_atomic(uint64_t) first;    /* [lock: arena] base */
+    /* arenas of the program only */
+    mic_atomic(uint32_t) freed; /* [atomic: relaxed] runs given back so far */
+    mic_atomic(uint32_t) full_at
+        [MIC_PAGE_KINDS];  /* [atomic: hint] 1 + `freed` when there was no room, 0 = unknown */
+    size_t capacity;       /* slices that the descriptors are for; 0 = none of its own */
+    size_t reserved_bytes; /* of address space, by the library for this arena alone */
+    bool was_opened;       /* any segment, ever */
+    bool is_part;          /* of arena 0 */
+    bool starts_committed; /* all of it, when a segment is opened */
+    bool starts_zero;      /* what was never handed out reads as zero */
+    mic_commit_fun *commit_fun;
+    void *commit_arg;
 } mic_arena_t;
 
 extern mic_hidden mic_arena_t mic_arenas[MIC_ARENA_MAX];
@@ -96,6 +141,12 @@ bool mic_run_alloc_room(size_t count, size_t phase, const mic_place_t *place, mi
 /* Makes a span's run longer in place; *zero: the new slices read as zero. */
 bool mic_run_grow(mic_run_t run, size_t count, bool *zero);
 
+/* False: the memory is the program's or made of huge pages. It must not be moved by page tables,
+   and does not read as zero when it was given back. */
+bool mic_arena_is_ordinary(unsigned arena);
+/* Makes used memory read as zero by giving it back; false: it is as it was. */
+bool mic_arena_zero(void *start, size_t bytes);
+
 mic_inline char *mic_run_start(mic_run_t run)
 {
     return (char *)mic_arenas[run.arena].base + ((size_t)run.slice << MIC_SLICE_SHIFT);
@@ -125,7 +176,7 @@ void mic_arena_advise(void *address, size_t bytes);
 /* ---- purging (vm/purge.c): one engine, driven by slow paths and by collect ---- */
 /* Purges what is due; force: everything free, now. Cheap when nothing is due. */
 void mic_purge_run(bool force);
-void mic_purge_note_freed(mic_segment_t *segment);
+void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment);
 /* A run that is about to be freed and too large to wait for the purge delay. True: it was purged,
    it reads as zero. */
 bool mic_purge_at_once(mic_run_t run);

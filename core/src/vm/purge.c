@@ -31,18 +31,23 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
 {
     mic_segment_t *const s = &a->segments[segment];
     const size_t slices = mic_segment_slices(a, segment);
-    if (!mic_slices_claim(s, 0, slices)) return false;
+    const uint32_t owner = mic_segment_owner(s);
+    if ((mic_arena_kind(a) & MIC_ARENA_GIVEN) != 0 || !mic_slices_claim(s, 0, slices)) return false;
+    if (mic_segment_owner(s) != owner) {
+        mic_slices_unclaim(s, 0, slices);
+        return false;
+    }
     mic_lock_acquire(&mic_arena_lock);
     const size_t bytes = (size_t)mic_load_relaxed(&s->committed) << MIC_SLICE_SHIFT;
     char *const start = (char *)a->base + segment * MIC_SEGMENT_BYTES;
     const bool ok = bytes == 0 || mic_os_decommit(start, bytes) == 0;
     if (ok) {
         mic_store_relaxed(&s->committed, 0);
+        mic_store_relaxed(&s->unknown, 0);
         for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) mic_store_relaxed(&s->dirty[i], 0);
-        mic_fetch_sub_relaxed(&mic_vm_counts.committed_bytes, bytes);
+        mic_uncount_committed(bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
-        mic_count(MIC_COUNT_DECOMMITTED_BYTES, bytes);
         mic_count(MIC_COUNT_MMAP_CALLS, 1);
         mic_arena_advise(start, bytes);
     }
@@ -56,7 +61,6 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
 #define PURGE_WHEN_FORCED UINT64_MAX
 
 /* A run of free slices that is shorter stays until it is longer or somebody forces it. */
-
 static size_t purge_least_bytes(bool force)
 {
     const long least_kib = mic_option(MIC_OPTION_MINIMAL_PURGE_SIZE);
@@ -65,16 +69,27 @@ static size_t purge_least_bytes(bool force)
     return mic_option(MIC_OPTION_ALLOW_THP) == 2 ? PURGE_HUGE_PAGE : 0;
 }
 
-static void purge_lazily(char *p, size_t bytes)
+/* The slices that were taken are given back; bits of `purged`: they are clean now. */
+static void purge_taken(const mic_arena_t *a, size_t segment, size_t least,
+                        const uint64_t taken[MIC_SEGMENT_WORDS], uint64_t purged[MIC_SEGMENT_WORDS])
 {
-    if (mic_os_purge_lazy(p, bytes) != 0) return; /* contents unknown: it stays dirty */
-    mic_count(MIC_COUNT_RESET_CALLS, 1);
-    mic_count(MIC_COUNT_RESET_BYTES, bytes);
+    for (size_t first = 0, count = 0; purge_next_run(taken, &first, &count);) {
+        const size_t bytes = count << MIC_SLICE_SHIFT;
+        if (bytes < least) {
+            uint64_t none = 0; /* somebody may have noted a time meanwhile */
+            (void)mic_cas_acquire(&a->segments[segment].purge_at_ms, &none, PURGE_WHEN_FORCED);
+            continue;
+        }
+        if (!mic_slices_give_back(a, segment, first, count)) continue;
+        mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
+        for (size_t i = first; i < first + count; i++) purged[i >> 6] |= (uint64_t)1 << (i & 63);
+    }
 }
 
 static void purge_segment(const mic_arena_t *a, size_t segment, bool force)
 {
     mic_segment_t *const s = &a->segments[segment];
+    const uint32_t owner = mic_segment_owner(s);
     uint64_t taken[MIC_SEGMENT_WORDS];
     mic_store_relaxed(&s->purge_at_ms, 0);
     if (mic_os_strict_overcommit() && purge_decommit(a, segment)) return;
@@ -84,33 +99,33 @@ static void purge_segment(const mic_arena_t *a, size_t segment, bool force)
             taken[i] = seen & mic_load_relaxed(&s->dirty[i]);
         } while (taken[i] != 0 && !mic_cas_acquire(&s->free[i], &seen, seen & ~taken[i]));
     }
-    const bool lazy = mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0;
-    const size_t least = purge_least_bytes(force);
-    char *const start = (char *)a->base + segment * MIC_SEGMENT_BYTES;
     uint64_t purged[MIC_SEGMENT_WORDS] = {0};
-    for (size_t first = 0, count = 0; purge_next_run(taken, &first, &count);) {
-        char *const p = start + (first << MIC_SLICE_SHIFT);
-        const size_t bytes = count << MIC_SLICE_SHIFT;
-        if (bytes < least) {
-            uint64_t none = 0; /* somebody may have noted a time meanwhile */
-            (void)mic_cas_acquire(&s->purge_at_ms, &none, PURGE_WHEN_FORCED);
-            continue;
-        }
-        if (lazy) {
-            purge_lazily(p, bytes);
-            continue;
-        }
-        mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
-        if (mic_os_purge(p, bytes) == 0) {
-            mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
-            for (size_t i = first; i < first + count; i++)
-                purged[i >> 6] |= (uint64_t)1 << (i & 63);
-        } /* else locked by the program: not purged, not zero, no retry */
-    }
+    /* with another owner it may have become memory that is given back in another way, or never */
+    if (mic_segment_owner(s) == owner)
+        purge_taken(a, segment, purge_least_bytes(force), taken, purged);
     for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
         if (taken[i] == 0) continue;
         mic_fetch_and_relaxed(&s->dirty[i], ~purged[i]);
         mic_fetch_or_release(&s->free[i], taken[i]);
+    }
+}
+
+/* Everything of an arena that is due; *later: when the next is. Segments of arena 0 that are
+   another arena's are looked at as that one's. */
+static void purge_arena(unsigned index, bool force, uint64_t now, uint64_t *later)
+{
+    const mic_arena_t *const a = &mic_arenas[index];
+    const mic_arena_state_t state = mic_use_state(mic_load_acquire(&a->use));
+    if (state != MIC_ARENA_READY && state != MIC_ARENA_DYING) return;
+    const size_t opened = mic_arena_usable(a);
+    for (size_t k = 0; k < opened; k++) {
+        const uint32_t owner = mic_segment_owner(&a->segments[k]);
+        if ((owner & MIC_OWNER_ARENA) != 0 && owner != (MIC_OWNER_ARENA | index)) continue;
+        const uint64_t due = mic_load_relaxed(&a->segments[k].purge_at_ms);
+        if (due != 0 && (force || due <= now))
+            purge_segment(a, k, force);
+        else if (due != 0 && due < *later)
+            *later = due;
     }
 }
 
@@ -126,20 +141,12 @@ void mic_purge_run(bool force)
     mic_count(MIC_COUNT_PURGE_ROUNDS, 1);
     mic_store_relaxed(&purge_next_ms, 0);
     uint64_t later = UINT64_MAX;
-    for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
-        const mic_arena_t *const a = &mic_arenas[i];
-        const size_t opened = mic_load_acquire(&a->opened);
-        for (size_t k = 0; k < opened; k++) {
-            const uint64_t due = mic_load_relaxed(&a->segments[k].purge_at_ms);
-            if (due != 0 && (force || due <= now))
-                purge_segment(a, k, force);
-            else if (due != 0 && due < later)
-                later = due;
-        }
-    }
+    for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++)
+        purge_arena(i, force, now, &later);
     uint64_t none = 0; /* somebody may have noted an earlier time meanwhile */
     if (later != UINT64_MAX) (void)mic_cas_acquire(&purge_next_ms, &none, later);
     (void)mic_exchange_release(&purge_running, 0);
+    if (force) mic_program_bury();
 }
 
 /* A program that works in phases frees pages of one kind and then needs another kind, whose
@@ -154,7 +161,7 @@ void mic_purge_relieve(void)
     size_t waiting = 0;
     for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
         const mic_arena_t *const a = &mic_arenas[i];
-        const size_t opened = mic_load_acquire(&a->opened);
+        const size_t opened = mic_load_acquire(&a->opened); /* arena 0's has its parts' */
         for (size_t k = 0; k < opened; k++) {
             const mic_segment_t *const s = &a->segments[k];
             if (mic_load_relaxed(&s->purge_at_ms) == 0) continue;
@@ -169,7 +176,7 @@ void mic_purge_relieve(void)
 bool mic_purge_at_once(mic_run_t run)
 {
     const size_t bytes = (size_t)run.count << MIC_SLICE_SHIFT;
-    if (run.count <= MIC_SEGMENT_SLICES) return false;
+    if (run.count <= MIC_SEGMENT_SLICES || !mic_arena_is_ordinary(run.arena)) return false;
     if (mic_option(MIC_OPTION_PURGE_DELAY) < 0 || mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0)
         return false;
     mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
@@ -188,10 +195,10 @@ static bool purge_delay_ms(uint64_t *delay_ms)
            *delay_ms <= UINT64_MAX / 2;
 }
 
-void mic_purge_note_freed(mic_segment_t *segment)
+void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment)
 {
     uint64_t delay;
-    if (!purge_delay_ms(&delay)) return;
+    if ((mic_arena_kind(arena) & MIC_ARENA_PINNED) != 0 || !purge_delay_ms(&delay)) return;
     const uint64_t latest = mic_os_clock_ms() + delay;
     uint64_t due = mic_load_relaxed(&segment->purge_at_ms);
     if (due == 0 || due > latest) { /* the delay may have been shortened meanwhile */

@@ -5,6 +5,7 @@
    completely. */
 #include "base/check.h"
 #include "os/os.h"
+#include "rt/counters.h"
 #include "vm/vm_internal.h"
 
 void mic_slices_count_claimed(size_t count)
@@ -69,21 +70,6 @@ bool mic_slices_claim(mic_segment_t *s, size_t first, size_t count)
     return true;
 }
 
-/* Marks as handed out; true if all of it was purged or never used. */
-bool mic_slices_mark_dirty(mic_segment_t *s, size_t first, size_t count)
-{
-    bool zero = true;
-    while (count > 0) {
-        const unsigned at = (unsigned)(first & 63);
-        const unsigned n = (unsigned)mic_min(count, 64 - at);
-        const uint64_t mask = mic_bit_mask(at, n);
-        if ((mic_fetch_or_relaxed(&s->dirty[first >> 6], mask) & mask) != 0) zero = false;
-        first += n;
-        count -= n;
-    }
-    return zero;
-}
-
 static void slices_mark_clean(mic_segment_t *s, size_t first, size_t count)
 {
     for (; count > 0; first++, count--)
@@ -94,15 +80,15 @@ static void slices_mark_clean(mic_segment_t *s, size_t first, size_t count)
 static bool run_finish(unsigned arena, size_t segment, size_t first, size_t count, mic_run_t *run)
 {
     mic_segment_t *const s = &mic_arenas[arena].segments[segment];
-    if (!mic_segment_commit(arena, segment, first + count)) {
+    if (!mic_slices_use(arena, segment, first, count, &run->zero)) {
         mic_slices_unclaim(s, first, count);
+        mic_count(MIC_COUNT_CLAIM_ROLLBACKS, 1);
         return false;
     }
     if (mic_load_relaxed(&s->paged) == 0) mic_store_relaxed(&s->paged, 1);
     run->arena = (uint8_t)arena;
     run->slice = (uint32_t)(segment * MIC_SEGMENT_SLICES + first);
     run->count = (uint32_t)count;
-    run->zero = mic_slices_mark_dirty(s, first, count);
     mic_slices_count_claimed(count);
     return true;
 }
@@ -111,26 +97,31 @@ static bool run_finish(unsigned arena, size_t segment, size_t first, size_t coun
 
 typedef enum run_result { RUN_OK, RUN_NONE, RUN_NO_MEMORY } run_result_t;
 
-static run_result_t run_try_segment(unsigned arena, size_t segment, unsigned n, mic_run_t *run)
+static run_result_t run_try_segment(unsigned arena, size_t segment, uint32_t owner, unsigned n,
+                                    mic_run_t *run)
 {
     mic_segment_t *const s = &mic_arenas[arena].segments[segment];
-    for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
+    for (size_t w = 0; w < MIC_SEGMENT_WORDS && mic_segment_owner(s) == owner; w++) {
         unsigned at;
         if (!run_claim_in_word(&s->free[w], n, &at)) continue;
+        if (mic_segment_owner(s) != owner) { /* it changed hands since we looked */
+            mic_slices_unclaim(s, w * 64 + at, n);
+            return RUN_NONE;
+        }
         return run_finish(arena, segment, w * 64 + at, n, run) ? RUN_OK : RUN_NO_MEMORY;
     }
     return RUN_NONE;
 }
 
-static run_result_t run_scan(unsigned arena, unsigned kind, size_t from, unsigned n, mic_run_t *run)
+static run_result_t run_scan(unsigned arena, uint32_t tag, size_t from, unsigned n, mic_run_t *run)
 {
     mic_arena_t *const a = &mic_arenas[arena];
-    const size_t opened = mic_load_acquire(&a->opened);
+    const size_t opened = mic_arena_usable(a);
     for (size_t i = from; i < opened; i++) {
-        if (mic_load_relaxed(&a->segments[i].kind) != kind + 1) continue;
-        const run_result_t result = run_try_segment(arena, i, n, run);
+        if (mic_segment_tag(&a->segments[i]) != tag) continue;
+        const run_result_t result = run_try_segment(arena, i, mic_tag_owner(tag), n, run);
         if (result == RUN_NONE) continue;
-        mic_store_relaxed(&a->hint[kind], i);
+        mic_store_relaxed(&a->hint[mic_tag_kind(tag) - 1], i);
         return result;
     }
     return RUN_NONE;
@@ -152,86 +143,81 @@ bool mic_segment_is_free(const mic_segment_t *s, size_t slices)
     return true;
 }
 
-/* Lowest wholly free segment of another kind; room behind growing spans only if told so. */
-static size_t run_idle_segment(const mic_arena_t *a, unsigned kind, bool room_too)
+/* The lowest wholly free segment of another kind or owner becomes the tag's; room behind growing
+   spans only if told so. */
+static bool run_take_idle_locked(mic_arena_t *a, uint32_t tag, bool room_too, size_t *at)
 {
-    const size_t opened = mic_load_relaxed(&a->opened);
-    size_t i = 0;
-    for (; i < opened; i++) {
-        const uint32_t now = mic_load_relaxed(&a->segments[i].kind);
-        if (now == kind + 1 || (now == MIC_SEGMENT_ROOM && !room_too)) continue;
-        if (mic_segment_is_free(&a->segments[i], mic_segment_slices(a, i))) break;
+    for (size_t i = 0; i < mic_arena_usable(a); i++) {
+        const mic_segment_t *const s = &a->segments[i];
+        const uint32_t now = mic_segment_tag(s);
+        if (now == tag || (mic_tag_kind(now) == MIC_SEGMENT_ROOM && !room_too)) continue;
+        if (!mic_segment_is_free(s, mic_segment_slices(a, i))) continue;
+        if (!mic_segment_take_locked(a, i, tag)) continue;
+        *at = i;
+        return true;
     }
-    return i;
+    return false;
 }
 
-/* Gives a wholly free or a new segment to the kind; nothing to do when another thread opened one
-   since the caller looked. */
-static bool run_new_segment(unsigned arena, unsigned kind, size_t opened_before)
+static bool run_take_new_locked(unsigned arena, uint32_t tag, size_t *at)
 {
     mic_arena_t *const a = &mic_arenas[arena];
-    bool ok = true;
+    *at = mic_arena_usable(a);
+    return mic_segment_open_locked(arena, 1) && mic_segment_take_locked(a, *at, tag);
+}
+
+/* Gives a wholly free or a new segment to the tag; nothing to do when another thread opened one
+   since the caller looked. */
+static bool run_new_segment(unsigned arena, uint32_t tag, size_t opened_before)
+{
+    mic_arena_t *const a = &mic_arenas[arena];
+    mic_atomic(uint64_t) *const hint = &a->hint[mic_tag_kind(tag) - 1];
     mic_lock_acquire(&mic_arena_lock);
-    const size_t opened = mic_load_relaxed(&a->opened);
-    size_t i = opened;
-    if (opened == opened_before) {
-        i = run_idle_segment(a, kind, false);
-        if (i == opened && !mic_segment_open_locked(arena, 1)) {
-            i = run_idle_segment(a, kind, true);
-            ok = i < opened;
-        }
-        if (ok) mic_store_relaxed(&a->segments[i].kind, kind + 1);
-    }
-    if (ok) mic_store_relaxed(&a->hint[kind], mic_min(i, mic_load_relaxed(&a->hint[kind])));
+    size_t i = mic_arena_usable(a);
+    const bool ok = i != opened_before || run_take_idle_locked(a, tag, false, &i) ||
+                    run_take_new_locked(arena, tag, &i) || run_take_idle_locked(a, tag, true, &i);
+    if (ok) mic_store_relaxed(hint, mic_min(i, mic_load_relaxed(hint)));
     mic_lock_release(&mic_arena_lock);
     return ok;
 }
 
-/* Enough segments that were never opened: if those could not be had, memory is short and not
-   address space; another arena would not help. */
-static bool run_has_unopened(size_t slices)
-{
-    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++) {
-        const mic_arena_t *const a = &mic_arenas[i];
-        const size_t opened = mic_load_relaxed(&a->opened) * MIC_SEGMENT_SLICES;
-        if (opened < a->slice_count && a->slice_count - opened >= slices) return true;
-    }
-    return false;
-}
-
-bool mic_arena_exists(unsigned arena, size_t slices, const mic_place_t *place)
-{
-    if (arena < mic_load_acquire(&mic_arena_count)) return true;
-    if (place->arena != 0) return false;
-    mic_lock_acquire(&mic_arena_lock);
-    const bool ok = arena < mic_load_relaxed(&mic_arena_count) ||
-                    (!run_has_unopened(slices) && mic_arena_add_locked(slices));
-    mic_lock_release(&mic_arena_lock);
-    return ok;
-}
-
-/* When nothing else is left: a segment of any kind will do. */
+/* When nothing else is left: a segment of any kind will do, as long as its owner is the same. */
 static bool run_alloc_word_anywhere(unsigned n, const mic_place_t *place, mic_run_t *run)
 {
-    const uint32_t arenas = mic_load_acquire(&mic_arena_count);
-    for (uint32_t i = 0; i < arenas; i++)
-        for (size_t s = 0; mic_place_has(place, i) && s < mic_load_acquire(&mic_arenas[i].opened);
-             s++)
-            if (run_try_segment(i, s, n, run) == RUN_OK) return true;
+    mic_search_t search = mic_search_start(place, 0);
+    for (unsigned i; mic_search_next(&search, &i);) {
+        const uint32_t owner = mic_owner_in(i, place);
+        for (size_t s = 0; s < mic_arena_usable(&mic_arenas[i]); s++)
+            if (run_try_segment(i, s, owner, n, run) == RUN_OK) return true;
+    }
     return false;
+}
+
+/* Looking through an arena of the program that is full takes long: not again before something in
+   it was freed. */
+static bool run_alloc_word_in(unsigned arena, unsigned kind, unsigned n, uint32_t owner,
+                              mic_run_t *run)
+{
+    mic_arena_t *const a = &mic_arenas[arena];
+    const uint32_t tag = mic_tag_make(owner, kind);
+    const uint32_t freed = mic_load_relaxed(&a->freed) + 1;
+    if ((owner & MIC_OWNER_ARENA) != 0 && mic_load_relaxed(&a->full_at[kind]) == freed)
+        return false;
+    const size_t opened = mic_arena_usable(a);
+    const size_t hint = mic_load_relaxed(&a->hint[kind]);
+    run_result_t result = run_scan(arena, tag, hint, n, run);
+    if (result != RUN_OK && hint > 0) result = run_scan(arena, tag, 0, n, run);
+    if (result != RUN_OK && run_new_segment(arena, tag, opened))
+        result = run_scan(arena, tag, 0, n, run);
+    if (result == RUN_NONE) mic_store_relaxed(&a->full_at[kind], freed);
+    return result == RUN_OK;
 }
 
 static bool run_alloc_word(unsigned kind, unsigned n, const mic_place_t *place, mic_run_t *run)
 {
-    for (uint32_t i = 0; mic_arena_exists(i, n, place); i++) {
-        if (!mic_place_has(place, i)) continue;
-        const mic_arena_t *const a = &mic_arenas[i];
-        const size_t opened = mic_load_acquire(&a->opened);
-        const size_t hint = mic_load_relaxed(&a->hint[kind]);
-        if (run_scan(i, kind, hint, n, run) == RUN_OK) return true;
-        if (hint > 0 && run_scan(i, kind, 0, n, run) == RUN_OK) return true;
-        if (run_new_segment(i, kind, opened) && run_scan(i, kind, 0, n, run) == RUN_OK) return true;
-    }
+    mic_search_t search = mic_search_start(place, n);
+    for (unsigned i; mic_search_next(&search, &i);)
+        if (run_alloc_word_in(i, kind, n, mic_owner_in(i, place), run)) return true;
     return run_alloc_word_anywhere(n, place, run);
 }
 
@@ -245,31 +231,42 @@ bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_p
 /* Room that nobody grows into any more: the segments behind the last of a freed run. */
 static void run_release_room(mic_arena_t *a, size_t segment)
 {
-    for (; segment < mic_load_relaxed(&a->opened); segment++) {
+    for (; segment < mic_arena_usable(a); segment++) {
         mic_segment_t *const s = &a->segments[segment];
-        if (mic_load_relaxed(&s->kind) != MIC_SEGMENT_ROOM) return;
+        uint32_t tag = mic_segment_tag(s);
+        if (mic_tag_kind(tag) != MIC_SEGMENT_ROOM) return;
         if (!mic_segment_is_free(s, mic_segment_slices(a, segment))) return;
-        mic_store_relaxed(&s->kind, 0);
+        /* nobody holds a slice of it, so its owner may be changing */
+        (void)mic_cas_acquire(&s->tag, &tag, tag - MIC_SEGMENT_ROOM);
     }
+}
+
+static void run_free_in_segment(mic_arena_t *a, size_t segment, size_t first, size_t n, bool zero)
+{
+    mic_segment_t *const s = &a->segments[segment];
+    const uint32_t kind = mic_segment_kind(s);
+    if (zero) slices_mark_clean(s, first, n);
+    mic_slices_unclaim(s, first, n);
+    if (kind == MIC_SEGMENT_ROOM)
+        run_release_room(a, segment);
+    else if (kind != 0 && segment < mic_load_relaxed(&a->hint[kind - 1]))
+        mic_store_relaxed(&a->hint[kind - 1], segment);
+    if (!zero || mic_os_strict_overcommit()) mic_purge_note_freed(a, s);
 }
 
 void mic_run_free(mic_run_t run)
 {
     mic_arena_t *const a = &mic_arenas[run.arena];
+    const bool system = (mic_arena_kind(a) & MIC_ARENA_SYSTEM) != 0;
     mic_fetch_sub_relaxed(&mic_vm_counts.used_slices, run.count);
     for (size_t done = 0; done < run.count;) {
         const size_t segment = (run.slice + done) / MIC_SEGMENT_SLICES;
         const size_t first = (run.slice + done) % MIC_SEGMENT_SLICES;
         const size_t n = mic_min(run.count - done, MIC_SEGMENT_SLICES - first);
-        mic_segment_t *const s = &a->segments[segment];
-        const uint32_t kind = mic_load_relaxed(&s->kind);
-        if (run.zero) slices_mark_clean(s, first, n);
-        mic_slices_unclaim(s, first, n);
-        if (kind == MIC_SEGMENT_ROOM)
-            run_release_room(a, segment);
-        else if (kind != 0 && segment < mic_load_relaxed(&a->hint[kind - 1]))
-            mic_store_relaxed(&a->hint[kind - 1], segment);
-        if (!run.zero || mic_os_strict_overcommit()) mic_purge_note_freed(s);
+        run_free_in_segment(a, segment, first, n, run.zero);
         done += n;
     }
+    if (system) return;
+    mic_fetch_add_relaxed(&a->freed, 1);
+    if (mic_use_state(mic_load_relaxed(&a->use)) == MIC_ARENA_DYING) mic_program_bury();
 }

@@ -4,6 +4,7 @@
    else. */
 #include "base/check.h"
 #include "os/os.h"
+#include "rt/counters.h"
 #include "vm/vm_internal.h"
 
 /* first position >= from whose bit equals `set`, at most `end` */
@@ -41,74 +42,87 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
     return false;
 }
 
-/* Wholly free, and nobody's room unless that does not matter any more. */
-static bool span_segment_is_idle(const mic_arena_t *a, size_t segment, bool any)
+/* Wholly free, nobody's room unless that does not matter any more, and not another arena's. */
+static bool span_segment_is_idle(const mic_arena_t *a, size_t segment, uint32_t owner, bool any)
 {
     const mic_segment_t *const s = &a->segments[segment];
-    return (any || mic_load_relaxed(&s->kind) != MIC_SEGMENT_ROOM) &&
+    return (any || mic_segment_kind(s) != MIC_SEGMENT_ROOM) && mic_segment_may_take(s, owner) &&
            mic_segment_is_free(s, mic_segment_slices(a, segment));
 }
 
-static bool run_span_short_locked(unsigned arena, size_t count, size_t align, bool any,
-                                  mic_run_t *run)
+/* What a span may go into: its own segments, wholly free ones, or if `any` all of its owner's and
+   all that are wholly free. */
+typedef struct span_want {
+    size_t count, align;
+    uint32_t owner;
+    bool any;
+} span_want_t;
+
+static bool span_try_segment_locked(mic_arena_t *a, size_t i, const span_want_t *want, bool idle,
+                                    mic_run_t *run)
 {
-    mic_arena_t *const a = &mic_arenas[arena];
-    const uint32_t kind = MIC_SPAN_KIND + 1;
-    /* its own segments first, then wholly free ones, then a new one */
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < mic_load_relaxed(&a->opened); i++) {
-            mic_segment_t *const s = &a->segments[i];
-            const bool own = mic_load_relaxed(&s->kind) == kind;
-            if (!any && own != (pass == 0)) continue;
-            if (!any && !own && !span_segment_is_idle(a, i, false)) continue;
-            size_t first;
-            if (!run_span_in_segment(a, i, count, align, &first)) continue;
-            if (!any) mic_store_relaxed(&s->kind, kind);
-            run->slice = (uint32_t)(i * MIC_SEGMENT_SLICES + first);
-            return true;
-        }
+    const mic_segment_t *const s = &a->segments[i];
+    const uint32_t tag = mic_tag_make(want->owner, MIC_SPAN_KIND);
+    if (idle) {
+        if (mic_segment_tag(s) == tag || !span_segment_is_idle(a, i, want->owner, want->any) ||
+            !mic_segment_take_locked(a, i, tag))
+            return false;
+    } else if (want->any ? mic_segment_owner(s) != want->owner : mic_segment_tag(s) != tag) {
+        return false;
     }
-    if (any) return false;
-    const size_t opened = mic_load_relaxed(&a->opened);
-    if (opened >= a->segment_count || mic_segment_slices(a, opened) < count) return false;
     size_t first;
-    if (!mic_segment_open_locked(arena, 1)) return false;
-    mic_store_relaxed(&a->segments[opened].kind, kind);
-    if (!run_span_in_segment(a, opened, count, align, &first)) return false;
-    run->slice = (uint32_t)(opened * MIC_SEGMENT_SLICES + first);
+    if (!run_span_in_segment(a, i, want->count, want->align, &first)) return false;
+    run->slice = (uint32_t)(i * MIC_SEGMENT_SLICES + first);
     return true;
 }
 
-/* Segments [from, from + need) of the arena are idle; those not opened yet are being opened.
-   False: *in_the_way is the last one that is not, or the end when none can be opened. */
-static bool span_open_segments_locked(unsigned arena, size_t from, size_t need, size_t *in_the_way,
-                                      bool any)
+static bool span_short_locked(unsigned arena, const span_want_t *want, mic_run_t *run)
+{
+    mic_arena_t *const a = &mic_arenas[arena];
+    const size_t usable = mic_arena_usable(a);
+    for (int idle = 0; idle < 2; idle++)
+        for (size_t i = 0; i < usable; i++)
+            if (span_try_segment_locked(a, i, want, idle != 0, run)) return true;
+    return !want->any && usable < a->segment_count &&
+           mic_segment_slices(a, usable) >= want->count && mic_segment_open_locked(arena, 1) &&
+           span_try_segment_locked(a, usable, want, true, run);
+}
+
+bool mic_segments_idle_locked(unsigned arena, size_t from, size_t need, uint32_t owner, bool any,
+                              size_t *in_the_way)
 {
     mic_arena_t *const a = &mic_arenas[arena];
     for (size_t i = from + need; i-- > from;) {
         *in_the_way = i;
-        if (i < mic_load_relaxed(&a->opened) && !span_segment_is_idle(a, i, any)) return false;
+        if (i < mic_arena_usable(a) && !span_segment_is_idle(a, i, owner, any)) return false;
     }
-    const size_t opened = mic_load_relaxed(&a->opened);
+    const size_t opened = mic_arena_usable(a);
     if (opened >= from + need) return true;
     *in_the_way = a->segment_count;
     return mic_segment_open_locked(arena, from + need - opened);
 }
 
-/* Claims slices [first, first + count) of the arena, whose segments are open. */
-static bool span_claim(const mic_arena_t *a, size_t first, size_t count)
+static void span_unclaim(const mic_arena_t *a, size_t first, size_t count)
+{
+    while (count > 0) {
+        const size_t at = first % MIC_SEGMENT_SLICES;
+        const size_t n = mic_min(count, MIC_SEGMENT_SLICES - at);
+        mic_slices_unclaim(&a->segments[first / MIC_SEGMENT_SLICES], at, n);
+        first += n;
+        count -= n;
+    }
+}
+
+/* Claims slices [first, first + count) of the arena, whose segments are open and the owner's. */
+static bool span_claim(const mic_arena_t *a, size_t first, size_t count, uint32_t owner)
 {
     for (size_t done = 0; done < count;) {
         const size_t at = (first + done) % MIC_SEGMENT_SLICES;
         const size_t n = mic_min(count - done, MIC_SEGMENT_SLICES - at);
-        if (!mic_slices_claim(&a->segments[(first + done) / MIC_SEGMENT_SLICES], at, n)) {
-            while (done > 0) { /* whole parts, backwards */
-                const size_t end = first + done;
-                const size_t part = mic_min(done, (end - 1) % MIC_SEGMENT_SLICES + 1);
-                mic_slices_unclaim(&a->segments[(end - 1) / MIC_SEGMENT_SLICES],
-                                   (end - part) % MIC_SEGMENT_SLICES, part);
-                done -= part;
-            }
+        mic_segment_t *const s = &a->segments[(first + done) / MIC_SEGMENT_SLICES];
+        const bool claimed = mic_slices_claim(s, at, n);
+        if (!claimed || mic_segment_owner(s) != owner) {
+            span_unclaim(a, first, done + (claimed ? n : 0));
             return false;
         }
         done += n;
@@ -116,27 +130,36 @@ static bool span_claim(const mic_arena_t *a, size_t first, size_t count)
     return true;
 }
 
-/* A run that starts `phase` slices into a wholly free segment, whose address is a multiple of
-   `align` slices; `room` segments, at least those it needs, become its kind's. */
-static bool span_long_locked(unsigned arena, size_t phase, size_t count, size_t room, size_t align,
-                             uint32_t kind, bool any, mic_run_t *run)
+/* Segments [from, from + need) become the owner's; they are idle. */
+static bool span_take_locked(mic_arena_t *a, size_t from, size_t need, uint32_t tag)
+{
+    for (size_t i = from; i < from + need; i++)
+        if (!mic_segment_take_locked(a, i, tag)) return false;
+    return true;
+}
+
+/* A run that starts `phase` slices into a wholly free segment, at the first multiple of the
+   alignment from there; `room` segments, at least those it needs, become its kind's. */
+static bool span_long_locked(unsigned arena, size_t phase, size_t room, uint32_t kind,
+                             const span_want_t *want, mic_run_t *run)
 {
     mic_arena_t *const a = &mic_arenas[arena];
-    const size_t need = mic_max(room, mic_divide_up(phase + count, MIC_SEGMENT_SLICES));
-    const size_t slices = mic_max(need * MIC_SEGMENT_SLICES, phase + count);
-    for (size_t from = 0; from + need <= a->segment_count; from++) {
-        const uintptr_t address = a->base + from * MIC_SEGMENT_BYTES;
-        if ((address & ((align << MIC_SLICE_SHIFT) - 1)) != 0) continue;
-        if (from * MIC_SEGMENT_SLICES + slices > a->slice_count && room > 0) return false;
-        if (from * MIC_SEGMENT_SLICES + phase + count > a->slice_count) return false;
+    const uint32_t tag = mic_tag_make(want->owner, kind - 1);
+    for (size_t from = 0; from < a->segment_count; from++) {
+        const size_t at = (a->base >> MIC_SLICE_SHIFT) + from * MIC_SEGMENT_SLICES;
+        const size_t into = mic_align_up(at + phase, want->align) - at;
+        if (into >= MIC_SEGMENT_SLICES) continue; /* a later segment is nearer */
+        const size_t first = from * MIC_SEGMENT_SLICES + into;
+        const size_t need = mic_max(room, mic_divide_up(into + want->count, MIC_SEGMENT_SLICES));
+        if (first + want->count > a->slice_count || from + need > a->segment_count) return false;
+        if (room > 0 && (from + need) * MIC_SEGMENT_SLICES > a->slice_count) return false;
         size_t in_the_way;
-        if (!span_open_segments_locked(arena, from, need, &in_the_way, any)) {
+        if (!mic_segments_idle_locked(arena, from, need, want->owner, want->any, &in_the_way)) {
             from = in_the_way;
             continue;
         }
-        const size_t first = from * MIC_SEGMENT_SLICES + phase;
-        if (!span_claim(a, first, count)) continue;
-        for (size_t i = from; i < from + need; i++) mic_store_relaxed(&a->segments[i].kind, kind);
+        if (!span_take_locked(a, from, need, tag)) continue;
+        if (!span_claim(a, first, want->count, want->owner)) continue;
         run->slice = (uint32_t)first;
         run->arena = (uint8_t)arena;
         return true;
@@ -144,35 +167,37 @@ static bool span_long_locked(unsigned arena, size_t phase, size_t count, size_t 
     return false;
 }
 
-static bool span_find(size_t count, size_t align, const mic_place_t *place, mic_run_t *run)
+static bool span_find_in(unsigned arena, span_want_t *want, const mic_place_t *place,
+                         mic_run_t *run)
 {
-    const bool is_short = count <= MIC_SEGMENT_SLICES && align <= MIC_SEGMENT_SLICES;
-    for (uint32_t i = 0; mic_arena_exists(i, count + (align > 1 ? align : 0), place); i++) {
-        if (!mic_place_has(place, i)) continue;
-        mic_lock_acquire(&mic_arena_lock);
-        run->arena = (uint8_t)i;
-        const bool ok =
-            is_short ? run_span_short_locked(i, count, align, false, run)
-                     : span_long_locked(i, 0, count, 0, align, MIC_SPAN_KIND + 1, false, run);
-        mic_lock_release(&mic_arena_lock);
-        if (ok) return true;
-    }
-    bool ok = false; /* what is set aside, or of another kind, will do */
+    run->arena = (uint8_t)arena;
+    want->owner = mic_owner_in(arena, place);
     mic_lock_acquire(&mic_arena_lock);
-    for (uint32_t i = 0; !ok && i < mic_load_relaxed(&mic_arena_count); i++) {
-        if (!mic_place_has(place, i)) continue;
-        run->arena = (uint8_t)i;
-        ok = is_short ? run_span_short_locked(i, count, align, true, run)
-                      : span_long_locked(i, 0, count, 0, align, MIC_SPAN_KIND + 1, true, run);
-    }
+    const bool ok = want->count <= MIC_SEGMENT_SLICES && want->align <= MIC_SEGMENT_SLICES &&
+                            span_short_locked(arena, want, run)
+                        ? true
+                        : span_long_locked(arena, 0, 0, MIC_SPAN_KIND + 1, want, run);
     mic_lock_release(&mic_arena_lock);
     return ok;
+}
+
+static bool span_find(size_t count, size_t align, const mic_place_t *place, mic_run_t *run)
+{
+    span_want_t want = {.count = count, .align = align, .any = false};
+    mic_search_t search = mic_search_start(place, count + (align > 1 ? align : 0));
+    unsigned i;
+    while (mic_search_next(&search, &i))
+        if (span_find_in(i, &want, place, run)) return true;
+    want.any = true; /* what is set aside, or of another kind, will do */
+    search = mic_search_start(place, 0);
+    while (mic_search_next(&search, &i))
+        if (span_find_in(i, &want, place, run)) return true;
+    return false;
 }
 
 /* Commits the slices of a claimed run and marks them handed out; *zero: they read as zero. */
 static bool span_commit(unsigned arena, size_t first, size_t count, bool *zero)
 {
-    const mic_arena_t *const a = &mic_arenas[arena];
     *zero = true;
     if (first + count > (first / MIC_SEGMENT_SLICES + 2) * MIC_SEGMENT_SLICES)
         (void)mic_segments_commit(arena, first / MIC_SEGMENT_SLICES + 1,
@@ -181,8 +206,9 @@ static bool span_commit(unsigned arena, size_t first, size_t count, bool *zero)
         const size_t segment = (first + done) / MIC_SEGMENT_SLICES;
         const size_t at = (first + done) % MIC_SEGMENT_SLICES;
         const size_t n = mic_min(count - done, MIC_SEGMENT_SLICES - at);
-        if (!mic_segment_commit(arena, segment, at + n)) return false;
-        if (!mic_slices_mark_dirty(&a->segments[segment], at, n)) *zero = false;
+        bool clean;
+        if (!mic_slices_use(arena, segment, at, n, &clean)) return false;
+        *zero = *zero && clean;
         done += n;
     }
     return true;
@@ -194,6 +220,7 @@ static bool span_finish(size_t count, mic_run_t *run)
     run->count = (uint32_t)count;
     mic_slices_count_claimed(count);
     if (span_commit(run->arena, run->slice, count, &run->zero)) return true;
+    mic_count(MIC_COUNT_CLAIM_ROLLBACKS, 1);
     run->zero = false; /* slices behind the failure were not looked at */
     mic_run_free(*run);
     return false;
@@ -211,12 +238,16 @@ bool mic_run_alloc_room(size_t count, size_t phase, const mic_place_t *place, mi
     size_t room = MIC_SEGMENT_SLICES;
     if (phase + count > room / 2)
         while (room < phase + 4 * count) room *= 2;
+    span_want_t want = {.count = count, .align = 1, .any = false};
+    mic_search_t search = mic_search_start(place, 0);
     bool ok = false;
-    mic_lock_acquire(&mic_arena_lock);
-    for (uint32_t i = 0; !ok && i < mic_load_relaxed(&mic_arena_count); i++)
-        ok = mic_place_has(place, i) && span_long_locked(i, phase, count, room / MIC_SEGMENT_SLICES,
-                                                         1, MIC_SEGMENT_ROOM, false, run);
-    mic_lock_release(&mic_arena_lock);
+    for (unsigned i; !ok && mic_search_next(&search, &i);) {
+        if (!mic_arena_is_ordinary(i)) continue; /* its memory is not for setting aside */
+        want.owner = mic_owner_in(i, place);
+        mic_lock_acquire(&mic_arena_lock);
+        ok = span_long_locked(i, phase, room / MIC_SEGMENT_SLICES, MIC_SEGMENT_ROOM, &want, run);
+        mic_lock_release(&mic_arena_lock);
+    }
     /* the last segment as a whole, so that its mapping merges with its neighbours' */
     if (ok && !mic_os_strict_overcommit())
         (void)mic_segment_commit(run->arena, (run->slice + count - 1) / MIC_SEGMENT_SLICES,
@@ -231,19 +262,19 @@ bool mic_run_grow(mic_run_t run, size_t count, bool *zero)
     const size_t more = count - run.count;
     if (first + more > a->slice_count) return false;
     const size_t last_segment = (first + more - 1) / MIC_SEGMENT_SLICES;
-    if (last_segment >= mic_load_acquire(&a->opened)) {
+    if (last_segment >= mic_arena_usable(a)) {
         bool ok = true;
         mic_lock_acquire(&mic_arena_lock);
-        const size_t opened = mic_load_relaxed(&a->opened);
+        const size_t opened = mic_arena_usable(a);
         if (last_segment >= opened)
             ok = mic_segment_open_locked(run.arena, last_segment + 1 - opened);
         mic_lock_release(&mic_arena_lock);
         if (!ok) return false;
     }
-    if (!span_claim(a, first, more)) return false;
-    const uint32_t kind = mic_load_relaxed(&a->segments[run.slice / MIC_SEGMENT_SLICES].kind);
+    const uint32_t tag = mic_segment_tag(&a->segments[run.slice / MIC_SEGMENT_SLICES]);
+    if (!span_claim(a, first, more, mic_tag_owner(tag))) return false;
     for (size_t i = first / MIC_SEGMENT_SLICES; i <= last_segment; i++)
-        mic_store_relaxed(&a->segments[i].kind, kind);
+        mic_store_relaxed(&a->segments[i].tag, tag); /* the owner is the same */
     mic_slices_count_claimed(more);
     if (span_commit(run.arena, first, more, zero)) return true;
     run.slice = (uint32_t)first;

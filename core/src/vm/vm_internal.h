@@ -4,20 +4,36 @@
 
 #include "rt/lock.h"
 #include "vm/arena.h"
+#include "vm/place.h"
 
 extern mic_lock_t mic_arena_lock;
 
-/* Adds an arena of at least `slices` slices if address space allows. */
-bool mic_arena_add_locked(size_t slices);
+/* There are more arenas than `seen`, or one more could be made with room for `slices`. */
+bool mic_arena_extend(uint32_t seen, size_t slices);
+/* An unused slot with descriptors for `slices` slices; 0: for a part of arena 0. False: no slot, no
+   address space. */
+bool mic_arena_slot_locked(size_t slices, unsigned *index);
+/* The slot is not used after all. */
+void mic_arena_slot_drop_locked(unsigned index);
+/* A slot with an arena of exactly `slices` slices of fresh address space. */
+bool mic_arena_reserve_locked(size_t slices, size_t alignment, unsigned *index);
+/* The slot's arena is [base, base + slices); its segments are opened as they are used. */
+void mic_arena_set_locked(unsigned index, uintptr_t base, size_t slices);
+/* Its addresses lead nowhere any more. */
+void mic_arena_unset_locked(unsigned index);
 /* Opens the next `count` segments: their descriptors and remote bits become readable. */
 bool mic_segment_open_locked(unsigned arena, size_t count);
-/* Makes the first `slices` slices of a segment usable. */
+/* Makes the first `slices` slices of a segment usable, but for holes. */
 bool mic_segment_commit(unsigned arena, size_t segment, size_t slices);
+/* Makes claimed slices usable and marks them as handed out; *zero: they read as zero. */
+bool mic_slices_use(unsigned arena, size_t segment, size_t first, size_t count, bool *zero);
+void mic_count_committed(uint64_t bytes);
+void mic_uncount_committed(uint64_t bytes);
 
 /* ---- slices of one segment (vm/run.c); any thread ---- */
 
 #define MIC_SPAN_KIND (MIC_PAGE_KINDS - 1)
-/* value of mic_segment.kind: room behind a growing span, not to be used while anything else is */
+/* kind in a tag: room behind a growing span, not to be used while anything else is */
 #define MIC_SEGMENT_ROOM ((uint32_t)MIC_PAGE_KINDS + 1)
 
 size_t mic_segment_slices(const mic_arena_t *a, size_t segment);
@@ -26,17 +42,18 @@ bool mic_segment_is_free(const mic_segment_t *s, size_t slices);
 /* All of the slices or none. */
 bool mic_slices_claim(mic_segment_t *s, size_t first, size_t count);
 void mic_slices_unclaim(mic_segment_t *s, size_t first, size_t count);
-/* Marks as handed out; true if all of it was purged or never used. */
-bool mic_slices_mark_dirty(mic_segment_t *s, size_t first, size_t count);
 void mic_slices_count_claimed(size_t count);
-/* Arena `arena` is there, or could be made with room for `slices` where `place` names none. */
-bool mic_arena_exists(unsigned arena, size_t slices, const mic_place_t *place);
-mic_inline bool mic_place_has(const mic_place_t *place, unsigned arena)
-{
-    return place->arena == 0 || place->arena == arena + 1;
-}
 
+/* Segments [from, from + need) are wholly free and may become the owner's; those not opened yet are
+   being opened. False: *in_the_way is the last one that is not, or the end when none can be
+   opened. */
+bool mic_segments_idle_locked(unsigned arena, size_t from, size_t need, uint32_t owner, bool any,
+                              size_t *in_the_way);
 bool mic_span_alloc(size_t count, size_t align, const mic_place_t *place, mic_run_t *run);
+/* Once, when arena 0 is there: what options ask for. */
+void mic_program_start(void);
+/* Arenas that are to go, go if nothing is in use any more. */
+void mic_program_bury(void);
 /* Makes all of segments [from, to) usable with one call if none is in use yet: for speed, what is
    not done here mic_segment_commit does. */
 bool mic_segments_commit(unsigned arena, size_t from, size_t to);
@@ -44,6 +61,8 @@ bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 /* Before memory that was never used is taken: if much lies free elsewhere, waiting to be purged, it
    goes first. Holding no lock. */
 void mic_purge_relieve(void);
+/* Gives claimed slices back in the way of their arena. True: they are clean now. */
+bool mic_slices_give_back(const mic_arena_t *a, size_t segment, size_t first, size_t count);
 
 void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(void);
