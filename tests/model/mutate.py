@@ -16,6 +16,7 @@ DRAIN = "heap/drain.c"
 POOL = "heap/pool.c"
 PAGE = "page/page.c"
 THEAP = "heap/theap.c"
+HEAP = "heap/heap.c"
 FREE = "alloc/free.c"
 
 
@@ -70,8 +71,8 @@ _POOL_PUT = """mic_lock_acquire(&pool_lock);
     /* RF.15: tag and insertion in one lock hold */
     const bool ok = mic_inbox_try_orphan(&record->inbox);"""
 _LAST = "mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved);"
-_PAIR = "mic_lock_acquire_pair(&from->record->lock, &to->record->lock);"
-_PAIR_END = "mic_lock_release_pair(&from->record->lock, &to->record->lock);"
+_PAIR = "mic_lock_acquire_pair(&from->lock, &to->lock);"
+_PAIR_END = "mic_lock_release_pair(&from->lock, &to->lock);"
 _MOVE_PUBLISH = "mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);"
 _FULL_LOCK = "    mic_lock_acquire(&record->lock);\n    /* whatever page"
 _FULL_UNLOCK = "    mic_lock_release(&record->lock);\n    return last;"
@@ -135,10 +136,10 @@ STEPS = [
              "drain_list_locked(record, mic_inbox_take(&record->inbox), &work);"),
     Mutation("no_poll_mark", "RF.17", REMOTE, _PUBLISH,
              "mic_store_seqcst(&page->owner, (uintptr_t)inbox | tags);"),
-    Mutation("init_clears_pending", "RF.18", PAGE, "    page->theap = NULL;\n",
-             "    page->theap = NULL;\n    mic_store_relaxed(&page->pending, 0);\n"),
-    Mutation("init_clears_link", "RF.18", PAGE, "    page->theap = NULL;\n",
-             "    page->theap = NULL;\n    mic_store_relaxed(&page->link, 0);\n"),
+    Mutation("init_clears_pending", "RF.18", PAGE, "    mic_page_set_theap(page, NULL);\n",
+             "    mic_page_set_theap(page, NULL);\n    mic_store_relaxed(&page->pending, 0);\n"),
+    Mutation("init_clears_link", "RF.18", PAGE, "    mic_page_set_theap(page, NULL);\n",
+             "    mic_page_set_theap(page, NULL);\n    mic_store_relaxed(&page->link, 0);\n"),
     Mutation("drain_without_lock", "RF.19", DRAIN, _DRAIN_OWN,
              "drain_list_locked(record, mic_inbox_take(&record->inbox), &work); /* RF.8 */"),
     Mutation("collect_leaves_a_word", "RF.10", REMOTE, "for (size_t i = 0; i < count; i++) {\n"
@@ -156,16 +157,17 @@ STEPS = [
              ((_FULL_UNLOCK, "    return last;"),)),
     Mutation("full_keeps_words", "RF.20", FREE, "page->used -= mic_remote_clear(page);",
              "page->used = 0;"),
-    Mutation("move_with_old_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&from->record->lock);",
-             ((_PAIR_END, "mic_lock_release(&from->record->lock);"),)),
-    Mutation("move_with_new_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&to->record->lock);",
-             ((_PAIR_END, "mic_lock_release(&to->record->lock);"),)),
+    Mutation("move_with_old_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&from->lock);",
+             ((_PAIR_END, "mic_lock_release(&from->lock);"),)),
+    Mutation("move_with_new_lock", "RF.16", THEAP, _PAIR, "mic_lock_acquire(&to->lock);",
+             ((_PAIR_END, "mic_lock_release(&to->lock);"),)),
     Mutation("move_publishes_unlocked", "RF.16", THEAP, _MOVE_PUBLISH, "(void)0;",
-             ((_PAIR_END, _PAIR_END + "\n    if (ok) " + _MOVE_PUBLISH),)),
+             ((_PAIR_END, _PAIR_END + "\n    if (target != NULL) " + _MOVE_PUBLISH.replace("to->record->inbox", "to->inbox")),)),
     Mutation("move_without_owner_again", "RF.16", THEAP,
-             """const bool ok = mic_record_of_owner(mic_page_owner_seen(page)) == from->record &&
-                    page->kind != MIC_PAGE_SPAN;""",
-             "const bool ok = page->kind != MIC_PAGE_SPAN;"),
+             "if (mic_record_of_owner(mic_page_owner_seen(page)) == from && page->kind != MIC_PAGE_SPAN) {",
+             "if (page->kind != MIC_PAGE_SPAN) {"),
+    Mutation("destroy_keeps_words", "RF.19", THEAP, "if (mic_remote_any(page)) (void)mic_remote_clear(page);",
+             ""),
 ]
 
 # Memory orders: each entry weakens one access.

@@ -30,7 +30,7 @@ SCALE = max(1, int(os.environ.get("MI_TEST_SCALE", "5")))
 SEED = int(os.environ.get("MI_TEST_SEED", time.time_ns() % 1_000_000))
 CC = os.environ.get("CC", "gcc").split()
 
-SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE, mutate.THEAP, mutate.FREE]
+SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE, mutate.THEAP, mutate.HEAP, mutate.FREE]
 SCENARIOS = [
     "drain", "two_freers", "reuse", "poll", "late_token", "give_up", "same_word", "exit", "adopt",
     "adopt_exit", "steal", "steal_blocked", "chain", "take_over", "late", "destroy",

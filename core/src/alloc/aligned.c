@@ -9,12 +9,12 @@
 #include "base/check.h"
 #include "rt/report.h"
 
-static void *aligned_from_class(size_t bytes, size_t alignment, bool zero)
+static void *aligned_from_class(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero)
 {
     unsigned cls = mic_class_of(mic_max(bytes, alignment));
     while ((mic_class_bytes(cls) & (alignment - 1)) != 0) cls++;
     const size_t block = mic_class_bytes(cls);
-    return zero ? mic_zalloc(block) : mic_malloc(block);
+    return zero ? mic_zalloc_in(theap, block) : mic_malloc_in(theap, block);
 }
 
 void mic_alloc_mark_inner(void *block)
@@ -29,11 +29,12 @@ void mic_alloc_mark_inner(void *block)
     }
 }
 
-static void *aligned_at_offset(size_t bytes, size_t alignment, size_t offset, bool zero)
+static void *aligned_at_offset(mic_theap_t *theap, size_t bytes, size_t alignment, size_t offset,
+                               bool zero)
 {
-    if (bytes > MIC_SIZE_MAX - alignment) return mic_alloc_slow(SIZE_MAX, false);
-    char *const block =
-        zero ? mic_zalloc(bytes + alignment - 1) : mic_malloc(bytes + alignment - 1);
+    if (bytes > MIC_SIZE_MAX - alignment) return mic_alloc_slow_in(theap, SIZE_MAX, false);
+    char *const block = zero ? mic_zalloc_in(theap, bytes + alignment - 1)
+                             : mic_malloc_in(theap, bytes + alignment - 1);
     if (block == NULL) return NULL;
     const uintptr_t miss = ((uintptr_t)block + offset) & (alignment - 1);
     if (miss == 0) return block;
@@ -41,18 +42,20 @@ static void *aligned_at_offset(size_t bytes, size_t alignment, size_t offset, bo
     return block + (alignment - miss);
 }
 
-void *mic_alloc_aligned(size_t bytes, size_t alignment, size_t offset, bool zero)
+void *mic_alloc_aligned_in(mic_theap_t *theap, size_t bytes, size_t alignment, size_t offset,
+                           bool zero)
 {
     if (mic_unlikely(!mic_is_power_of_two(alignment))) {
         errno = EINVAL;
         return NULL;
     }
-    if (mic_unlikely(bytes > MIC_SIZE_MAX)) return mic_alloc_slow(bytes, false);
+    if (mic_unlikely(bytes > MIC_SIZE_MAX)) return mic_alloc_slow_in(theap, bytes, false);
     if (mic_likely((offset & (alignment - 1)) == 0)) {
-        if (alignment <= MIC_ALIGN_MAX_NATURAL) return zero ? mic_zalloc(bytes) : mic_malloc(bytes);
+        if (alignment <= MIC_ALIGN_MAX_NATURAL)
+            return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);
         if (alignment <= MIC_SLICE_BYTES && bytes <= MIC_LARGE_BLOCK_MAX)
-            return aligned_from_class(bytes, alignment, zero);
-        return mic_alloc_span(bytes, mic_max(alignment, MIC_SLICE_BYTES), zero);
+            return aligned_from_class(theap, bytes, alignment, zero);
+        return mic_alloc_span_in(theap, bytes, mic_max(alignment, MIC_SLICE_BYTES), zero);
     }
-    return aligned_at_offset(bytes, alignment, offset, zero);
+    return aligned_at_offset(theap, bytes, alignment, offset, zero);
 }

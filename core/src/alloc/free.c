@@ -111,7 +111,7 @@ static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t in
         mic_free_span(page);
     else if (!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))
         if (!mic_remote_is_told(page))
-            mic_record_notify(page, mic_thread_is_ready() ? &mic_tls.record->theap : NULL);
+            mic_record_notify(page, mic_thread_is_ready() ? mic_tls.record : NULL);
 }
 
 /* Another thread's block in the first slice of a page of the main region; false: none such. */

@@ -43,10 +43,7 @@ void mic_slow_tick(mic_record_t *record)
     mic_record_enter(record);
     if (record->heartbeat % DRAIN_PERIOD == 0 && !mic_inbox_is_empty(&record->inbox))
         mic_record_drain(record);
-    if (mic_unlikely(mic_load_relaxed(&record->collect) != 0)) {
-        mic_store_relaxed(&record->collect, 0);
-        mic_theap_collect(&record->theap);
-    }
+    if (mic_unlikely(mic_load_relaxed(&record->asked) != 0)) mic_record_attend(record);
     mic_purge_run(false);
     mic_record_leave(record);
 }
@@ -91,12 +88,11 @@ static void *alloc_clear(void *p, size_t bytes, bool zeroed)
 }
 
 /* For threads whose record was handed over: the shared late record, under its lock. */
-static void *alloc_late(size_t bytes, bool *zeroed)
+static void *alloc_late(mic_theap_t *theap, size_t bytes, bool *zeroed)
 {
-    if (!mic_process_start()) return NULL;
     if (!mic_inbox_is_empty(&mic_record_late.inbox)) mic_record_drain_late();
     mic_lock_acquire(&mic_late_lock);
-    void *const p = alloc_from(&mic_record_late.theap, bytes, zeroed);
+    void *const p = alloc_from(theap, bytes, zeroed);
     mic_lock_release(&mic_late_lock);
     return p;
 }
@@ -119,10 +115,34 @@ static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
     return p;
 }
 
-static void *alloc_once(size_t bytes, bool *zeroed)
+/* The thread heap that serves a request: another than asked for when the thread is not ready yet,
+   has ended, or gave its default heap to a heap that is gone. NULL: no memory. */
+static mic_theap_t *alloc_theap(mic_theap_t *theap)
 {
-    if (!mic_thread_is_ready() && !mic_thread_attach()) return alloc_late(bytes, zeroed);
-    mic_theap_t *const theap = mic_tls.theap;
+    if (mic_unlikely(theap == &mic_theap_empty)) {
+        if (mic_thread_is_ready() || mic_thread_attach()) return mic_tls.theap;
+        return mic_process_start() ? &mic_record_late.theap : NULL;
+    }
+    if (mic_likely(theap == &theap->record->theap) || mic_theap_is_open(theap)) return theap;
+    if (mic_tls.theap == theap) mic_tls.theap = &theap->record->theap;
+    return &theap->record->theap;
+}
+
+/* Periodic work; the user's callback may have ended the thread's record. NULL: no memory. */
+static mic_theap_t *alloc_tick(mic_theap_t *theap)
+{
+    mic_record_t *const record = theap->record;
+    mic_heap_t *const heap = mic_theap_heap(theap);
+    mic_slow_tick(record);
+    if (mic_likely(record == mic_tls.record)) return alloc_theap(theap);
+    return mic_heap_theap(heap);
+}
+
+static void *alloc_once(mic_theap_t *theap, size_t bytes, bool *zeroed)
+{
+    theap = alloc_theap(theap);
+    if (theap == NULL) return NULL;
+    if (mic_unlikely(theap->record == &mic_record_late)) return alloc_late(theap, bytes, zeroed);
     if (bytes <= MIC_LARGE_BLOCK_MAX) {
         mic_block_t *const block = mic_theap_pop(theap, mic_class_of(bytes));
         if (block != NULL) {
@@ -130,8 +150,10 @@ static void *alloc_once(size_t bytes, bool *zeroed)
             return block;
         }
     }
-    mic_slow_tick(mic_tls.record);
-    return alloc_ready(mic_tls.theap, bytes, zeroed);
+    theap = alloc_tick(theap);
+    if (theap == NULL) return NULL;
+    if (mic_unlikely(theap->record == &mic_record_late)) return alloc_late(theap, bytes, zeroed);
+    return alloc_ready(theap, bytes, zeroed);
 }
 
 static void *alloc_failed(size_t bytes)
@@ -142,37 +164,51 @@ static void *alloc_failed(size_t bytes)
     return NULL;
 }
 
-void *mic_alloc_slow(size_t bytes, bool zero)
+void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
 {
     if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
     bool zeroed;
-    void *p = alloc_once(bytes, &zeroed);
+    void *p = alloc_once(theap, bytes, &zeroed);
     if (mic_unlikely(p == NULL)) {
         mic_collect(true);
-        p = alloc_once(bytes, &zeroed);
+        p = alloc_once(theap, bytes, &zeroed);
         if (p == NULL) return alloc_failed(bytes);
     }
     return zero ? alloc_clear(p, bytes, zeroed) : p;
 }
 
-void *mic_malloc_slow(size_t bytes) { return mic_alloc_slow(bytes, false); }
+void *mic_malloc_slow(size_t bytes) { return mic_alloc_slow_in(mic_tls.theap, bytes, false); }
 
-void *mic_zalloc(size_t bytes)
+void *mic_heap_malloc_slow(mic_heap_t *heap, size_t bytes)
 {
-    if (mic_likely(bytes <= MIC_TABLE_MAX_BYTES)) {
-        mic_theap_t *const theap = mic_tls.theap;
+    mic_theap_t *const theap = mic_heap_theap(heap == NULL ? &mic_subproc_current()->main : heap);
+    return theap == NULL ? alloc_failed(bytes) : mic_malloc_in(theap, bytes);
+}
+
+void *mic_malloc_in(mic_theap_t *theap, size_t bytes)
+{
+    if (mic_likely(bytes <= MIC_TABLE_MAX_BYTES) && mic_likely(theap->record != &mic_record_late)) {
+        mic_block_t *const block = mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+        if (mic_likely(block != NULL)) return block;
+    }
+    return mic_alloc_slow_in(theap, bytes, false);
+}
+
+void *mic_zalloc_in(mic_theap_t *theap, size_t bytes)
+{
+    if (mic_likely(bytes <= MIC_TABLE_MAX_BYTES) && mic_likely(theap->record != &mic_record_late)) {
         const unsigned cls = theap->class_of[(bytes + 15) >> 4];
         mic_block_t *const block = mic_theap_pop(theap, cls);
         if (mic_likely(block != NULL)) return memset(block, 0, mic_class_bytes(cls));
     }
-    return mic_alloc_slow(bytes, true);
+    return mic_alloc_slow_in(theap, bytes, true);
 }
 
-void *mic_alloc_count(size_t count, size_t bytes, bool zero)
+void *mic_alloc_count_in(mic_theap_t *theap, size_t count, size_t bytes, bool zero)
 {
     size_t total;
     if (mic_unlikely(mic_mul_overflow(count, bytes, &total))) return alloc_failed(SIZE_MAX);
-    return zero ? mic_zalloc(total) : mic_malloc(total);
+    return zero ? mic_zalloc_in(theap, total) : mic_malloc_in(theap, total);
 }
 
 /* alignment, or room to grow behind a start of that phase */
@@ -187,40 +223,41 @@ static mic_page_t *span_from(mic_theap_t *theap, const span_wish_t *wish, bool *
                          : mic_theap_new_span(theap, wish->bytes, wish->alignment, zeroed);
 }
 
-static mic_page_t *span_once(const span_wish_t *wish, bool *zeroed)
+static mic_page_t *span_once(mic_theap_t *theap, const span_wish_t *wish, bool *zeroed)
 {
+    theap = alloc_theap(theap);
+    if (theap != NULL && theap->record != &mic_record_late) theap = alloc_tick(theap);
+    if (theap == NULL) return NULL;
     mic_page_t *page;
-    if (mic_thread_is_ready() || mic_thread_attach()) {
-        mic_slow_tick(mic_tls.record);
+    if (theap->record != &mic_record_late) {
         mic_record_enter(mic_tls.record);
-        page = span_from(mic_tls.theap, wish, zeroed);
+        page = span_from(theap, wish, zeroed);
         mic_record_leave(mic_tls.record);
     } else {
-        if (!mic_process_start()) return NULL;
         mic_lock_acquire(&mic_late_lock);
-        page = span_from(&mic_record_late.theap, wish, zeroed);
+        page = span_from(theap, wish, zeroed);
         mic_lock_release(&mic_late_lock);
     }
     return page;
 }
 
-mic_page_t *mic_alloc_growing_span(size_t bytes, size_t phase)
+mic_page_t *mic_alloc_growing_span_in(mic_theap_t *theap, size_t bytes, size_t phase)
 {
     if (bytes > MIC_REQUEST_MAX) return NULL;
     const span_wish_t wish = {.bytes = bytes, .phase = phase, .growing = true};
     bool zeroed;
-    return span_once(&wish, &zeroed);
+    return span_once(theap, &wish, &zeroed);
 }
 
-void *mic_alloc_span(size_t bytes, size_t alignment, bool zero)
+void *mic_alloc_span_in(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero)
 {
     if (bytes > MIC_REQUEST_MAX || alignment > MIC_REQUEST_MAX) return alloc_failed(bytes);
     const span_wish_t wish = {.bytes = bytes, .alignment = alignment};
     bool zeroed;
-    mic_page_t *page = span_once(&wish, &zeroed);
+    mic_page_t *page = span_once(theap, &wish, &zeroed);
     if (page == NULL) {
         mic_collect(true);
-        page = span_once(&wish, &zeroed);
+        page = span_once(theap, &wish, &zeroed);
         if (page == NULL) return alloc_failed(bytes);
     }
     if (zero && !zeroed) mic_clear_span(page->start, page->block_bytes);

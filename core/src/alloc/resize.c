@@ -75,11 +75,11 @@ static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)
 }
 
 /* To a span with room behind it. NULL: nothing happened. */
-static void *resize_span_move(mic_page_t *page, size_t bytes, bool zero)
+static void *resize_span_move(mic_theap_t *theap, mic_page_t *page, size_t bytes, bool zero)
 {
     const size_t old = page->block_bytes;
     const size_t phase = ((uintptr_t)page->start >> MIC_SLICE_SHIFT) % RESIZE_PHASE_SLICES;
-    mic_page_t *const fresh = mic_alloc_growing_span(bytes, phase);
+    mic_page_t *const fresh = mic_alloc_growing_span_in(theap, bytes, phase);
     if (fresh == NULL) return NULL;
     if (old < RESIZE_MOVE_BYTES)
         memcpy(fresh->start, page->start, old);
@@ -90,43 +90,60 @@ static void *resize_span_move(mic_page_t *page, size_t bytes, bool zero)
     return fresh->start;
 }
 
-static void *resize_span(void *p, mic_page_t *page, size_t bytes, bool zero)
+static void *resize_span(mic_theap_t *theap, mic_page_t *page, size_t bytes, bool zero, bool same)
 {
-    if (resize_span_in_place(page, bytes, zero)) return p;
-    return resize_span_move(page, bytes, zero);
+    if (same && resize_span_in_place(page, bytes, zero)) return page->start;
+    return resize_span_move(theap, page, bytes, zero);
 }
 
-static void *resize(void *p, size_t bytes, bool zero)
+/* a thread that is not ready will allocate from the main heap */
+static const mic_heap_t *resize_target(const mic_theap_t *theap)
+{
+    return theap == &mic_theap_empty ? &mic_subproc_main.main : mic_theap_heap(theap);
+}
+
+/* The block is of the heap that it is to be in. */
+static bool resize_same_heap(const mic_theap_t *theap, const mic_page_t *page)
+{
+    const mic_theap_t *const has = mic_page_theap(page);
+    return mic_likely(has == theap) || resize_target(theap) == mic_theap_heap(has);
+}
+
+static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
 {
     mic_located_t at;
     const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
     if (mic_unlikely(usable == 0)) return resize_foreign(p);
+    const bool same = resize_same_heap(theap, at.page);
     if (bytes > MIC_LARGE_BLOCK_MAX && bytes <= MIC_SIZE_MAX && at.page->kind == MIC_PAGE_SPAN &&
         !at.inner) {
-        void *const q = resize_span(p, at.page, bytes, zero);
+        void *const q = resize_span(theap, at.page, bytes, zero, same);
         if (q != NULL) return q;
-    } else if (resize_fits(usable, bytes)) {
+    } else if (same && resize_fits(usable, bytes)) {
         return p;
     }
-    return resize_move(p, mic_malloc(bytes), usable, bytes, zero);
+    return resize_move(p, mic_malloc_in(theap, bytes), usable, bytes, zero);
 }
 
-void *mic_realloc(void *p, size_t bytes, bool zero)
+void *mic_realloc_in(mic_theap_t *theap, void *p, size_t bytes, bool zero)
 {
-    if (p != NULL) return resize(p, bytes, zero);
-    if (bytes == 0) return resize_minimal(mic_malloc(0));
-    return zero ? mic_zalloc(bytes) : mic_malloc(bytes);
+    if (p != NULL) return resize(theap, p, bytes, zero);
+    if (bytes == 0) return resize_minimal(mic_malloc_in(theap, 0));
+    return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);
 }
 
-void *mic_realloc_aligned(void *p, size_t bytes, size_t alignment, size_t offset, bool zero)
+void *mic_realloc_aligned_in(mic_theap_t *theap, void *p, size_t bytes, size_t alignment,
+                             size_t offset, bool zero)
 {
-    if (p == NULL) return mic_alloc_aligned(bytes, alignment, offset, zero);
-    const size_t usable = mic_usable_size(p);
+    if (p == NULL) return mic_alloc_aligned_in(theap, bytes, alignment, offset, zero);
+    mic_located_t at;
+    const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
     if (mic_unlikely(usable == 0)) return resize_foreign(p);
     const bool aligned =
         mic_is_power_of_two(alignment) && (((uintptr_t)p + offset) & (alignment - 1)) == 0;
-    if (aligned && resize_fits(usable, bytes)) return p;
-    return resize_move(p, mic_alloc_aligned(bytes, alignment, offset, false), usable, bytes, zero);
+    if (aligned && resize_fits(usable, bytes) && resize_same_heap(theap, at.page)) return p;
+    return resize_move(p, mic_alloc_aligned_in(theap, bytes, alignment, offset, false), usable,
+                       bytes, zero);
 }
 
 void *mic_expand(void *p, size_t bytes)

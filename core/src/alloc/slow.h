@@ -6,12 +6,12 @@
 #include "heap/thread.h"
 
 /* Any size, any thread state; zeroed if asked. NULL with ENOMEM. */
-void *mic_alloc_slow(size_t bytes, bool zero);
+void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero);
 /* One block in a page of its own whose start is a multiple of alignment (>= a slice). */
-void *mic_alloc_span(size_t bytes, size_t alignment, bool zero);
+void *mic_alloc_span_in(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero);
 /* The same with room to grow in place, for a block that realloc made larger before; starts `phase`
    slices after a multiple of a segment. NULL without an error when there is no such room. */
-mic_page_t *mic_alloc_growing_span(size_t bytes, size_t phase);
+mic_page_t *mic_alloc_growing_span_in(mic_theap_t *theap, size_t bytes, size_t phase);
 /* The page gets the tag for pointers that are not the start of a block; the caller owns a block of
    it that it has just allocated. */
 void mic_alloc_mark_inner(void *block);

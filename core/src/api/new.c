@@ -5,7 +5,7 @@
    weakly and never defines any of it. Handlers throw through these functions: compiled with
    -fexceptions. Catching is not possible from here, so a handler that throws during a nothrow
    request ends the program, as throwing out of a noexcept function does. */
-#include "api/api.h"
+#include "api/handle.h"
 #include "os/os.h"
 #include "rt/report.h"
 
@@ -116,4 +116,23 @@ void *mi_new_reallocn(void *p, size_t newcount, size_t size)
     size_t total;
     if (mic_mul_overflow(newcount, size, &total)) return new_overflow();
     return mi_new_realloc(p, total);
+}
+
+void *mi_heap_alloc_new(mi_heap_t *heap, size_t size)
+{
+    const int saved = errno;
+    void *block = mi_heap_malloc(heap, size);
+    while (mic_unlikely(block == NULL)) {
+        if (!new_ask_handler()) new_fail(size);
+        block = mi_heap_malloc(heap, size);
+        if (block != NULL) errno = saved;
+    }
+    return block;
+}
+
+void *mi_heap_alloc_new_n(mi_heap_t *heap, size_t count, size_t size)
+{
+    size_t total;
+    if (mic_mul_overflow(count, size, &total)) return new_overflow();
+    return mi_heap_alloc_new(heap, total);
 }

@@ -5,9 +5,9 @@
 
 bool mi_is_in_heap_region(const void *p) { return mic_is_owned(p); }
 
-bool mi_any_heap_contains(const void *p) { return mic_is_owned(p); }
+bool mi_any_heap_contains(const void *p) { return mic_heap_of(p) != NULL; }
 
-bool mi_check_owned(const void *p) { return mic_is_owned(p); }
+bool mi_check_owned(const void *p) { return mic_heap_of(p) != NULL; }
 
 /* A plain block of the calling thread: the answer that mic_free computes anyway. */
 mic_inline bool owned_here(const void *p)

@@ -3,16 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/handle.h"
 
 /* `length` bytes of s and a terminator */
-static char *string_copy(const char *s, size_t length)
+static char *string_copy_in(mic_theap_t *theap, const char *s, size_t length)
 {
-    char *const copy = (char *)mic_malloc(length + 1);
+    char *const copy = theap == NULL ? NULL : (char *)mic_malloc_in(theap, length + 1);
     if (copy == NULL) return NULL;
     memcpy(copy, s, length);
     copy[length] = 0;
     return copy;
+}
+
+static char *string_copy(const char *s, size_t length)
+{
+    return string_copy_in(mic_tls.theap, s, length);
 }
 
 char *mi_strdup(const char *s) { return s == NULL ? NULL : string_copy(s, strlen(s)); }
@@ -36,12 +41,29 @@ wchar_t *mi_wcsdup(const wchar_t *s)
     return copy;
 }
 
+char *mi_heap_strdup(mi_heap_t *heap, const char *s)
+{
+    return s == NULL ? NULL : string_copy_in(mic_api_theap(heap), s, strlen(s));
+}
+
+char *mi_heap_strndup(mi_heap_t *heap, const char *s, size_t n)
+{
+    return s == NULL ? NULL : string_copy_in(mic_api_theap(heap), s, strnlen(s, n));
+}
+
 char *mi_realpath(const char *fname, char *resolved_name)
 {
     if (resolved_name != NULL) return realpath(fname, resolved_name);
     /* not realpath(fname, NULL): that block would be libc's where malloc is not replaced */
     char path[PATH_MAX];
     return realpath(fname, path) == NULL ? NULL : mi_strdup(path);
+}
+
+char *mi_heap_realpath(mi_heap_t *heap, const char *fname, char *resolved_name)
+{
+    if (resolved_name != NULL) return realpath(fname, resolved_name);
+    char path[PATH_MAX];
+    return realpath(fname, path) == NULL ? NULL : mi_heap_strdup(heap, path);
 }
 
 int mi_dupenv_s(char **buf, size_t *size, const char *name)

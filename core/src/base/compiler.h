@@ -16,6 +16,8 @@
 #define mic_aligned(n) __attribute__((aligned(n)))
 #define mic_prefetch(p) __builtin_prefetch(p)
 #define mic_thread_local _Thread_local
+/* Reads, on purpose, what another thread may be writing, as it is at that moment. */
+#define mic_racy_read __attribute__((noinline, no_sanitize("thread")))
 
 /* The compiler may not move memory accesses across it. Orders the stores of one thread as a forked
    child sees them (fork takes a prefix of every thread's stores in program order). */

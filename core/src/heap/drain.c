@@ -76,7 +76,7 @@ void mic_record_drain_late(void)
     drain_reap(&work);
 }
 
-void mic_record_notify(mic_page_t *page, mic_theap_t *adopter)
+void mic_record_notify(mic_page_t *page, mic_record_t *adopter)
 {
     drain_work_t work = {NULL, false};
     drain_notify(page, &work);
@@ -87,7 +87,7 @@ void mic_record_notify(mic_page_t *page, mic_theap_t *adopter)
         mic_lock_acquire(&orphan->lock);
         drain_list_locked(orphan, mic_inbox_take_untag(&orphan->inbox), &work); /* RF.13 */
         mic_lock_release(&orphan->lock);
-        (void)mic_theap_adopt_page(page, &orphan->theap, adopter); /* RF.16 */
+        (void)mic_theap_adopt_page(page, orphan, adopter); /* RF.16 */
     }
     drain_reap(&work);
 }

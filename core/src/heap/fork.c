@@ -9,12 +9,15 @@
    descriptors of segments with pages, a small part of what the fork itself cost. A process that
    never had a second thread has nothing to rebuild. */
 #include "base/check.h"
+#include "heap/heap.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/report.h"
 
 static void fork_prepare(void)
 {
+    mic_subprocs_lock_for_fork();
+    mic_heaps_lock_for_fork();
     mic_record_list_lock_for_fork();
     mic_lock_acquire_for_fork(&mic_late_lock);
     mic_lock_acquire_for_fork(&mic_record_late.lock);
@@ -37,6 +40,8 @@ static void fork_release(bool child)
     (child ? mic_lock_reset : mic_lock_release)(&mic_record_late.lock);
     (child ? mic_lock_reset : mic_lock_release)(&mic_late_lock);
     mic_record_list_unlock_after_fork(child);
+    mic_heaps_unlock_after_fork(child);
+    mic_subprocs_unlock_after_fork(child);
 }
 
 static void fork_reset_segment(unsigned arena, size_t first, size_t end)
@@ -62,10 +67,10 @@ static void fork_reset_tokens(void)
     }
 }
 
-/* Collects the bits of every page of a record that is ours to touch. */
-static void fork_collect_locked(mic_record_t *record)
+/* Collects the bits of every page of a record's thread heap that is ours to touch. */
+static void fork_collect_locked(mic_theap_t *theap)
 {
-    for (mic_page_t *page = record->theap.pages, *next; page != NULL; page = next) {
+    for (mic_page_t *page = theap->pages, *next; page != NULL; page = next) {
         next = page->all_next;
         if ((page->flags & MIC_PAGE_POLL) != 0) page->flags &= (uint8_t)~MIC_PAGE_POLL;
         if (!mic_remote_any(page)) continue;
@@ -76,13 +81,14 @@ static void fork_collect_locked(mic_record_t *record)
             (void)mic_theap_collect_page_locked(page);
         }
     }
-    record->theap.polls = 0;
+    theap->polls = 0;
 }
 
 static void fork_rebuild_record(mic_record_t *record)
 {
     mic_lock_acquire(&record->lock);
-    fork_collect_locked(record);
+    fork_collect_locked(&record->theap);
+    for (mic_theap_t *t = record->theaps; t != NULL; t = t->record_next) fork_collect_locked(t);
     mic_lock_release(&record->lock);
 }
 
@@ -100,14 +106,14 @@ static void fork_rebuild(void)
         (void)mic_inbox_take_untag(&r->inbox);
     (void)mic_inbox_take(&mic_record_late.inbox);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
-        if (r->state == MIC_RECORD_FROZEN) continue;
+        if (mic_load_relaxed(&r->state) == MIC_RECORD_FROZEN) continue;
         const bool mine = r == mic_tls.record;
         if (mine)
             fork_is_mine(r);
         else
             mic_store_relaxed(&r->thread_id, 0);
         if (!mine && mic_load_relaxed(&r->busy) != 0) {
-            r->state = MIC_RECORD_FROZEN;
+            mic_store_relaxed(&r->state, MIC_RECORD_FROZEN);
             continue;
         }
         fork_rebuild_record(r);

@@ -32,10 +32,21 @@ bool mic_pool_take(mic_record_t *record)
     return in;
 }
 
-mic_record_t *mic_pool_take_any(void)
+bool mic_pool_take_with_room(mic_theap_t *theap, unsigned cls)
+{
+    mic_record_t *const record = theap->record;
+    mic_lock_acquire(&pool_lock);
+    const bool ok = record->in_pool && mic_theap_has_room(theap, cls);
+    if (ok) pool_remove_locked(record);
+    mic_lock_release(&pool_lock);
+    return ok;
+}
+
+mic_record_t *mic_pool_take_any(const struct mic_subproc *subproc)
 {
     mic_lock_acquire(&pool_lock);
-    mic_record_t *const record = pool_head;
+    mic_record_t *record = pool_head;
+    while (record != NULL && record->subproc != subproc) record = record->pool_next;
     if (record != NULL) pool_remove_locked(record);
     mic_lock_release(&pool_lock);
     return record;
@@ -53,12 +64,12 @@ static void pool_rotate_locked(mic_record_t *first)
     pool_head = first;
 }
 
-mic_record_t *mic_pool_take_with_class(unsigned cls)
+mic_record_t *mic_pool_take_with_class(const struct mic_subproc *subproc, unsigned cls)
 {
     mic_lock_acquire(&pool_lock);
     mic_record_t *record = pool_head, *found = NULL;
     for (int i = 0; i < POOL_SEARCH_MAX && record != NULL && found == NULL; i++) {
-        if (mic_theap_has_room(&record->theap, cls))
+        if (record->subproc == subproc && mic_theap_has_room(&record->theap, cls))
             found = record;
         else
             record = record->pool_next;
@@ -77,7 +88,7 @@ bool mic_pool_put(mic_record_t *record)
     /* RF.15: tag and insertion in one lock hold */
     const bool ok = mic_inbox_try_orphan(&record->inbox);
     if (ok) {
-        record->state = MIC_RECORD_ORPHAN;
+        mic_store_relaxed(&record->state, MIC_RECORD_ORPHAN);
         record->pool_prev = NULL;
         record->pool_next = pool_head;
         if (pool_head != NULL)

@@ -10,13 +10,16 @@
 
 /* RF.13: takes the record out if it is in; the caller then has authority over it. */
 bool mic_pool_take(mic_record_t *record);
-/* RF.14: any orphan, or NULL. Its inbox still carries the tag. */
-mic_record_t *mic_pool_take_any(void);
+/* The same only if its thread heap `theap` may have pages with room of a class. */
+bool mic_pool_take_with_room(mic_theap_t *theap, unsigned cls);
+/* RF.14: any orphan of the sub-process, or NULL. Its inbox still carries the tag. */
+mic_record_t *mic_pool_take_any(const struct mic_subproc *subproc);
 /* RF.15: false if its inbox is not empty: drain and try again. The caller has authority. */
 bool mic_pool_put(mic_record_t *record);
-/* An orphan that may have pages with room of a class; NULL when there is none among the next few,
-   later calls look at others. The caller then has authority over it. */
-mic_record_t *mic_pool_take_with_class(unsigned cls);
+/* An orphan of the sub-process whose default thread heap may have pages with room of a class; NULL
+   when there is none among the next few, later calls look at others. The caller then has authority
+   over it. */
+mic_record_t *mic_pool_take_with_class(const struct mic_subproc *subproc, unsigned cls);
 
 void mic_pool_lock_for_fork(void);
 void mic_pool_unlock_after_fork(bool child);
@@ -33,8 +36,9 @@ void mic_record_drain(mic_record_t *record);
 /* The same for the late record; the caller does not hold mic_late_lock. */
 void mic_record_drain_late(void);
 /* RF.2-7 after a remote free set its bit. If the page turns out to be an orphan's it moves to the
-   calling thread's `adopter` (NULL: stays). */
-void mic_record_notify(mic_page_t *page, mic_theap_t *adopter);
+   calling thread's record `adopter`, where that has a thread heap of the same heap (NULL:
+   stays). */
+void mic_record_notify(mic_page_t *page, mic_record_t *adopter);
 /* Any thread ever got as far as that: a token may be in a hand. */
 bool mic_record_notified(void);
 /* RF.13, 9-11, 15: a record taken out of the pool is drained and put back. */

@@ -12,19 +12,38 @@
 #include "page/remote.h"
 #include "rt/lock.h"
 
+#define MIC_ASKED_COLLECT 1u /* a forced collection */
+#define MIC_ASKED_MERGE 2u   /* thread heaps of deleted heaps go to the default one */
+
 typedef enum mic_record_state {
     MIC_RECORD_LIVE = 0, /* has a thread */
     MIC_RECORD_ORPHAN,   /* in the pool, or in a reaper's hand */
     MIC_RECORD_FROZEN    /* forked child: its thread was inside the allocator; never used again */
 } mic_record_state_t;
 
-typedef struct mic_record {
+/* Thread heaps of first-class heaps are looked up by the heap's address. */
+#define MIC_THEAP_CACHE ((size_t)64)
+
+/* What the fast paths touch of a record; the dummies of threads that have none consist of it. */
+typedef struct mic_record_front {
     mic_inbox_t inbox; /* must be first: an owner word is also a record's address */
     char others_end[MIC_CACHE_LINE - sizeof(mic_inbox_t)]; /* freers write the inbox, we the rest */
+    mic_theap_t *theap_cache[MIC_THEAP_CACHE]; /* [owner] never NULL; see mic_record_cached */
+} mic_record_front_t;
+
+typedef struct mic_record {
+    union {
+        mic_record_front_t front;
+        mic_inbox_t inbox;
+    };
     mic_lock_t lock;
+    struct mic_subproc *subproc;    /* [authority] */
+    mic_theap_t *theaps;            /* [lock: record] of first-class heaps, by record_next */
+    mic_theap_t *theap_free;        /* [lock: record] for first-class heaps to come */
+    uint32_t theap_warm;            /* [lock: record] how many of them kept pages */
     mic_atomic(uint32_t) busy;      /* [owner] inside a slow path; read by the forked child only */
-    mic_atomic(uint32_t) collect;   /* [atomic: relaxed] somebody asks for a forced collection */
-    uint32_t state;                 /* [authority] mic_record_state_t */
+    mic_atomic(uint32_t) asked;     /* [atomic: relaxed] MIC_ASKED_*, at its next slow path */
+    mic_atomic(uint32_t) state;     /* [authority; read by anyone] mic_record_state_t */
     mic_atomic(uint64_t) thread_id; /* [atomic: claim] system id of its thread, 0 = none */
     uint64_t process_id;            /* [owner] where thread_id means something */
     bool in_pool;                   /* [lock: pool] */
@@ -37,8 +56,25 @@ typedef struct mic_record {
 } mic_record_t;
 
 _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address");
+
+/* heaps are aligned to this, so that neighbours have different places in the cache */
+#define MIC_HEAP_SHIFT 7
 /* of every record, static ones too: the low bits of an owner word are tags */
 #define MIC_RECORD_ALIGN 128
+
+/* The thread heap that a record may have of a heap: direct-mapped by the heap's address. The entry
+   is right if theap->heap == heap; else it is anything, perhaps the empty thread heap. */
+mic_inline size_t mic_theap_cache_slot(const struct mic_heap *heap)
+{
+    return ((uintptr_t)heap >> MIC_HEAP_SHIFT) % MIC_THEAP_CACHE;
+}
+
+/* Of a locked record, or of the calling thread's own: its thread heap of the heap, NULL if none. */
+mic_theap_t *mic_record_find_theap(mic_record_t *record, const struct mic_heap *heap);
+/* Does what others asked of the calling thread's record; inside a slow path. */
+void mic_record_attend(mic_record_t *record);
+/* Collects all thread heaps of the record. The caller has authority and is inside a slow path. */
+void mic_record_collect(mic_record_t *record);
 
 mic_inline mic_record_t *mic_record_of_owner(uintptr_t owner)
 {

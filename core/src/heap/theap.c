@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "heap/heap.h"
 #include "heap/pool.h"
 #include "os/os.h"
 
@@ -27,10 +28,20 @@ const mic_theap_t mic_theap_empty = {
 };
 _Static_assert(MIC_TABLE_ENTRIES == 65, "the table above");
 
-void mic_theap_init(mic_theap_t *theap, struct mic_record *record)
+void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap)
 {
     memcpy(theap, &mic_theap_empty, sizeof *theap);
     theap->record = record;
+    mic_store_relaxed(&theap->heap, (uintptr_t)heap);
+}
+
+/* of first-class heaps the record has others */
+static bool theap_is_default(const mic_theap_t *theap) { return theap == &theap->record->theap; }
+
+static const mic_place_t *theap_place(const mic_theap_t *theap)
+{
+    const mic_heap_t *const heap = mic_theap_heap(theap);
+    return heap == NULL ? &mic_place_any : &heap->place;
 }
 
 /* ---- queues: [owner] ---- */
@@ -76,7 +87,7 @@ static void theap_count_page(const mic_page_t *page)
 
 static void theap_link_locked(mic_theap_t *theap, mic_page_t *page)
 {
-    page->theap = theap;
+    mic_page_set_theap(page, theap);
     page->all_prev = NULL;
     page->all_next = theap->pages;
     if (theap->pages != NULL) theap->pages->all_prev = page;
@@ -95,20 +106,26 @@ static void theap_unlink_locked(mic_theap_t *theap, mic_page_t *page)
     theap->page_count--;
 }
 
-void mic_theap_release_page_locked(mic_page_t *page)
+/* The page is in no list any more. */
+static void theap_release_run(mic_page_t *page)
 {
-    mic_theap_t *const theap = page->theap;
-    mic_assert(page->used == 0 || page->kind == MIC_PAGE_SPAN);
-    if ((page->flags & MIC_PAGE_QUEUED) != 0) theap_dequeue(theap, page);
-    if ((page->flags & MIC_PAGE_ACTIVE) != 0)
-        theap->active[page->cls] = NULL; /* its list is empty */
-    theap_unlink_locked(theap, page);
     mic_fetch_sub_relaxed(&mic_theap_class_pages[page->cls].now, page->slices);
     mic_run_t run = mic_page_run(page);
     if (page->kind == MIC_PAGE_SPAN)
         run.zero = mic_page_unmove(page, 0) || (page->flags & MIC_PAGE_EMPTIED) != 0;
     mic_page_owner_clear(page); /* RF.12: then the slices */
     mic_run_free(run);
+}
+
+void mic_theap_release_page_locked(mic_page_t *page)
+{
+    mic_theap_t *const theap = mic_page_theap(page);
+    mic_assert(page->used == 0 || page->kind == MIC_PAGE_SPAN);
+    if ((page->flags & MIC_PAGE_QUEUED) != 0) theap_dequeue(theap, page);
+    if ((page->flags & MIC_PAGE_ACTIVE) != 0)
+        theap->active[page->cls] = NULL; /* its list is empty */
+    theap_unlink_locked(theap, page);
+    theap_release_run(page);
 }
 
 /* A page on a claimed run, linked and owned. */
@@ -137,7 +154,7 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
     const size_t align_slices = mic_max(1, alignment >> MIC_SLICE_SHIFT);
     mic_run_t run;
     if (slices > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
-    if (!mic_run_alloc(MIC_PAGE_SPAN, slices, align_slices, &mic_place_any, &run)) return NULL;
+    if (!mic_run_alloc(MIC_PAGE_SPAN, slices, align_slices, theap_place(theap), &run)) return NULL;
     *zero = run.zero;
     return theap_add_page(theap, MIC_CLASS_SPAN, run);
 }
@@ -146,7 +163,7 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
 {
     const size_t slices = mic_divide_up(bytes, MIC_SLICE_BYTES);
     mic_run_t run;
-    if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, &mic_place_any, &run))
+    if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
     return theap_add_page(theap, MIC_CLASS_SPAN, run);
@@ -164,7 +181,7 @@ void mic_theap_resize_span(mic_page_t *page, size_t slices)
 void mic_theap_page_unfull(mic_page_t *page)
 {
     mic_page_owner_tag(page, 0, MIC_OWNER_FULL);
-    theap_enqueue(page->theap, page);
+    theap_enqueue(mic_page_theap(page), page);
 }
 
 /* Nothing live in it: is it more than the class needs? An orphan needs nothing, and of the larger
@@ -172,16 +189,18 @@ void mic_theap_page_unfull(mic_page_t *page)
    class had better have the memory. */
 static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 {
-    if (page->kind == MIC_PAGE_LARGE) return true;
+    if (page->kind == MIC_PAGE_LARGE || mic_theap_is_closed(theap)) return true;
     if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
-    if (theap->record->state == MIC_RECORD_ORPHAN || page->kind != MIC_PAGE_SMALL) return true;
+    if (mic_load_relaxed(&theap->record->state) == MIC_RECORD_ORPHAN ||
+        page->kind != MIC_PAGE_SMALL)
+        return true;
     return theap->active[page->cls] != NULL ||
            theap->queue[page->cls] != theap->queue_last[page->cls];
 }
 
 void mic_theap_page_emptied(mic_page_t *page)
 {
-    mic_theap_t *const theap = page->theap;
+    mic_theap_t *const theap = mic_page_theap(page);
     if (!theap_is_spare(theap, page)) return;
     mic_record_t *const record = theap->record;
     mic_lock_acquire(&record->lock);
@@ -195,7 +214,7 @@ bool mic_theap_collect_page_locked(mic_page_t *page)
     const uint32_t n = mic_remote_collect(page);
     if (n == 0) return true;
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    if (page->used != 0 || !theap_is_spare(page->theap, page)) return true;
+    if (page->used != 0 || !theap_is_spare(mic_page_theap(page), page)) return true;
     mic_theap_release_page_locked(page);
     return false;
 }
@@ -213,11 +232,9 @@ static bool theap_poll_is_due(mic_theap_t *theap)
 }
 
 /* Looks at pages whose token may never come home; see RF.17. */
-static void theap_poll(mic_theap_t *theap)
+static void theap_poll_locked(mic_theap_t *theap)
 {
-    mic_record_t *const record = theap->record;
     uint32_t left = 0;
-    mic_lock_acquire(&record->lock);
     for (mic_page_t *page = theap->pages, *next; page != NULL; page = next) {
         next = page->all_next;
         /* the flags of a span are its user's */
@@ -230,7 +247,13 @@ static void theap_poll(mic_theap_t *theap)
     }
     theap->polls = left;
     theap->poll_wait = (uint32_t)(theap->page_count / POLL_SHARE);
-    mic_lock_release(&record->lock);
+}
+
+static void theap_poll(mic_theap_t *theap)
+{
+    mic_lock_acquire(&theap->record->lock);
+    theap_poll_locked(theap);
+    mic_lock_release(&theap->record->lock);
 }
 
 /* ---- refill ---- */
@@ -241,6 +264,17 @@ static void theap_poll(mic_theap_t *theap)
 /* memory that was used before is resident already: carve more of it at a time */
 #define REFILL_EXTEND_DIRTY_FACTOR 4
 
+/* A heap of its own is perhaps there for one request: it gets few blocks first. */
+#define REFILL_EXTEND_FEW 16
+
+static size_t theap_extend_bytes(const mic_theap_t *theap, const mic_page_t *page)
+{
+    const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+    const size_t bytes = mic_os_info.page_bytes * (zero ? 1 : REFILL_EXTEND_DIRTY_FACTOR);
+    if (theap_is_default(theap)) return bytes;
+    return mic_min(bytes, mic_max(page->capacity, REFILL_EXTEND_FEW) * page->block_bytes);
+}
+
 static mic_block_t *theap_refill_from(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
 {
     const unsigned cls = page->cls;
@@ -250,8 +284,8 @@ static mic_block_t *theap_refill_from(mic_theap_t *theap, mic_page_t *page, bool
     const bool few = count < REFILL_FEW && page->block_bytes <= REFILL_FEW_BYTES_MAX;
     if ((list == NULL || few) && mic_page_can_extend(page)) {
         const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
-        const size_t bytes = mic_os_info.page_bytes * (zero ? 1 : REFILL_EXTEND_DIRTY_FACTOR);
         mic_block_t *last;
+        const size_t bytes = theap_extend_bytes(theap, page);
         mic_block_t *const fresh = mic_page_extend(page, bytes, &last);
         *fresh_zero = zero && list == NULL;
         if (list == NULL) {
@@ -297,12 +331,19 @@ static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bo
 /* RF.16 */
 static bool theap_steal(mic_theap_t *theap, unsigned cls)
 {
-    if (theap->record == &mic_record_late) return false;
-    mic_record_t *const orphan = mic_pool_take_with_class(cls);
-    if (orphan == NULL) return false;
-    mic_record_adopt(orphan);
-    const bool ok = mic_theap_steal_page(&orphan->theap, theap, cls);
-    mic_record_put_back(orphan);
+    mic_record_t *const record = theap->record;
+    mic_theap_t *from = NULL;
+    if (record == &mic_record_late) return false;
+    if (!theap_is_default(theap)) {
+        from = mic_heap_take_orphan(mic_theap_heap(theap), cls);
+    } else {
+        mic_record_t *const orphan = mic_pool_take_with_class(record->subproc, cls);
+        if (orphan != NULL) from = &orphan->theap;
+    }
+    if (from == NULL) return false;
+    mic_record_adopt(from->record);
+    const bool ok = mic_theap_steal_page(from, theap, cls);
+    mic_record_put_back(from->record);
     return ok;
 }
 
@@ -330,7 +371,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
         return theap_refill_from_queue(theap, cls, fresh_zero);
     mic_run_t run;
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
-                       &mic_place_any, &run))
+                       theap_place(theap), &run))
         return NULL;
     mic_page_t *const page = theap_add_page(theap, cls, run);
     theap_set_active(theap, page);
@@ -356,60 +397,132 @@ static void theap_deactivate(mic_theap_t *theap, unsigned cls)
         theap_enqueue(theap, page);
 }
 
-void mic_theap_collect(mic_theap_t *theap)
+void mic_theap_collect_locked(mic_theap_t *theap)
 {
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) theap_deactivate(theap, cls);
-    if (theap->polls != 0) theap_poll(theap);
-    mic_record_t *const record = theap->record;
-    mic_lock_acquire(&record->lock);
+    if (theap->polls != 0) theap_poll_locked(theap);
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
         for (mic_page_t *page = theap->queue[cls], *next; page != NULL; page = next) {
             next = page->next;
             if (page->used == 0) mic_theap_release_page_locked(page);
         }
     }
-    mic_lock_release(&record->lock);
+}
+
+void mic_theap_collect(mic_theap_t *theap)
+{
+    mic_lock_acquire(&theap->record->lock);
+    mic_theap_collect_locked(theap);
+    mic_lock_release(&theap->record->lock);
+}
+
+/* The page leaves its thread heap for another of the same heap, or of the same record. */
+static void theap_relink_locked(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
+{
+    if ((page->flags & MIC_PAGE_ACTIVE) != 0) theap_deactivate(from, page->cls);
+    const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
+    if (queued) theap_dequeue(from, page);
+    theap_unlink_locked(from, page);
+    theap_link_locked(to, page);
+    if (to->record != from->record)
+        mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
+    if ((page->flags & MIC_PAGE_POLL) != 0 && page->kind != MIC_PAGE_SPAN) to->polls++;
+    if (queued) theap_enqueue(to, page);
 }
 
 /* RF.16: the caller has authority over both records. False: the page is not (any more) one of
-   `from`: the freer of its last block released it (RF.20), whatever it is now. Nothing of the page
-   but its owner word is read before both locks are held. Both at once: with the page on no list,
-   or on a list that its owner word does not name, such a freer would go astray. */
-static bool theap_move_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
+   `from`: the freer of its last block released it (RF.20), whatever it is now; or `to` has no
+   thread heap of its heap. Nothing of the page but its owner word is read before both locks are
+   held. Both at once: with the page on no list, or on a list that its owner word does not name,
+   such a freer would go astray. */
+static bool theap_move_page(mic_page_t *page, mic_record_t *from, mic_record_t *to)
 {
-    mic_lock_acquire_pair(&from->record->lock, &to->record->lock);
-    const bool ok = mic_record_of_owner(mic_page_owner_seen(page)) == from->record &&
-                    page->kind != MIC_PAGE_SPAN;
-    if (ok) {
-        if ((page->flags & MIC_PAGE_ACTIVE) != 0) theap_deactivate(from, page->cls);
-        const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
-        if (queued) theap_dequeue(from, page);
-        theap_unlink_locked(from, page);
-        theap_link_locked(to, page);
-        mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);
-        if ((page->flags & MIC_PAGE_POLL) != 0) to->polls++;
-        if (queued) theap_enqueue(to, page);
+    mic_lock_acquire_pair(&from->lock, &to->lock);
+    mic_theap_t *target = NULL;
+    if (mic_record_of_owner(mic_page_owner_seen(page)) == from && page->kind != MIC_PAGE_SPAN) {
+        mic_theap_t *const source = mic_page_theap(page);
+        if (!mic_theap_is_closed(source))
+            target = mic_record_find_theap(to, mic_theap_heap(source));
+        if (target != NULL) theap_relink_locked(page, source, target);
     }
-    mic_lock_release_pair(&from->record->lock, &to->record->lock);
-    return ok;
+    mic_lock_release_pair(&from->lock, &to->lock);
+    return target != NULL;
 }
 
 bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls)
 {
     mic_page_t *page = from->queue[cls];
     if (page == NULL) { /* forked child: the orphan's thread never returned its lists */
+        mic_lock_acquire(&from->record->lock);
         theap_deactivate(from, cls);
+        mic_lock_release(&from->record->lock);
         page = from->queue[cls];
     }
-    return page != NULL && theap_move_page(page, from, to);
+    return page != NULL && theap_move_page(page, from->record, to->record);
 }
 
-bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to)
+bool mic_theap_adopt_page(mic_page_t *page, mic_record_t *from, mic_record_t *to)
 {
     /* the page of a freed block may be anybody's by now: the owner word decides, the locks make it
        stay so */
-    return mic_record_of_owner(mic_page_owner_seen(page)) == from->record &&
+    return mic_record_of_owner(mic_page_owner_seen(page)) == from &&
            theap_move_page(page, from, to);
+}
+
+/* ---- heaps that go ---- */
+
+void mic_theap_merge_locked(mic_theap_t *from, mic_theap_t *to)
+{
+    while (from->pages != NULL) theap_relink_locked(from->pages, from, to);
+    from->polls = 0;
+}
+
+/* A page that costs more to get and to give back than it holds. */
+#define KEEP_BYTES_MAX ((size_t)8 * MIC_KIB)
+
+static bool theap_keeps(const mic_theap_t *theap, const mic_page_t *page)
+{
+    return page->kind == MIC_PAGE_SMALL && theap->active[page->cls] == NULL &&
+           page->capacity * page->block_bytes <= KEEP_BYTES_MAX &&
+           (page->flags & MIC_PAGE_POLL) == 0;
+}
+
+void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep)
+{
+    mic_page_t *page = theap->pages, *next;
+    theap->pages = NULL;
+    theap->page_count = 0;
+    theap->polls = theap->poll_wait = 0;
+    for (mic_page_t *p = page; p != NULL; p = p->all_next) {
+        const unsigned cls = p->cls;
+        if (cls >= MIC_CLASS_COUNT) continue;
+        theap->list[cls] = NULL;
+        theap->active[cls] = theap->queue[cls] = theap->queue_last[cls] = NULL;
+        theap->given[cls] = 0;
+    }
+    for (; page != NULL; page = next) {
+        next = page->all_next;
+        if (keep > 0 && theap_keeps(theap, page)) {
+            keep--;
+            mic_page_empty(page);
+            theap_link_locked(theap, page);
+            theap_set_active(theap, page);
+        } else {
+            page->used = 0;
+            if (mic_remote_any(page)) (void)mic_remote_clear(page);
+            theap_release_run(page);
+        }
+    }
+}
+
+mic_racy_read const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, unsigned cls)
+{
+    return *(mic_block_t *const volatile *)&theap->list[cls];
+}
+
+mic_racy_read size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls)
+{
+    return *(const volatile uint32_t *)&theap->given[cls];
 }
 
 bool mic_theap_is_valid(const mic_theap_t *theap)
@@ -420,7 +533,7 @@ bool mic_theap_is_valid(const mic_theap_t *theap)
         const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
         const bool full = (mic_page_owner(page) & MIC_OWNER_FULL) != 0;
         const unsigned cls = page->cls;
-        if (page->theap != theap) return false;
+        if (mic_page_theap(page) != theap) return false;
         if (mic_record_of_owner(mic_page_owner(page)) != theap->record) return false;
         if (page->kind != MIC_PAGE_SPAN) {
             if (active + queued + full != 1) return false;

@@ -5,6 +5,11 @@
    on it count as used. The byte table maps (size + 15) / 16 to the class for sizes to 1 KiB; a
    constant empty thread heap with the same table makes a thread's first malloc an ordinary miss.
 
+   The record's embedded thread heap belongs to the main heap of its sub-process; those of other
+   heaps are made when the thread first uses the heap, and when their heap goes they wait, with all
+   tables empty, in record->theap_free for the next one. A thread heap stays with its record for
+   ever: whoever finds theap->heap == h in a record has that record's thread heap of h.
+
    Owned by the record's authority; `pages` under record->lock. */
 #ifndef MIC_HEAP_THEAP_H
 #define MIC_HEAP_THEAP_H
@@ -13,6 +18,7 @@
 
 struct mic_record;
 struct mic_heap;
+struct mic_subproc;
 
 typedef struct mic_theap {
     mic_block_t
@@ -27,6 +33,11 @@ typedef struct mic_theap {
     size_t page_count;               /* [lock: record] */
     uint32_t polls;                  /* [owner] pages with the poll mark, at least */
     uint32_t poll_wait;              /* [owner] fresh pages until they are looked at again */
+    mic_atomic(uintptr_t) heap; /* [lock: record; read by anyone] its heap | MIC_THEAP_CLOSED; 0 =
+                                   of none */
+    bool kept;                  /* [lock: record] closed, and its pages do not go to another */
+    struct mic_theap *heap_next, *heap_prev; /* [lock: heaps] of the same heap */
+    struct mic_theap *record_next;           /* [lock: record] others of the same record */
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
@@ -40,7 +51,32 @@ typedef struct mic_class_pages {
 } mic_class_pages_t;
 extern mic_class_pages_t mic_theap_class_pages[MIC_CLASS_COUNT + 1];
 
-void mic_theap_init(mic_theap_t *theap, struct mic_record *record);
+void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap);
+
+/* ---- heap word ----   |63 ... 1|0|
+                         |  heap  |C|
+   C = its heap was deleted: it belongs to the main heap, nothing is allocated from it any more, and
+   its pages go to the record's default thread heap when the record's authority gets to it. */
+#define MIC_THEAP_CLOSED ((uintptr_t)1)
+
+mic_inline struct mic_heap *mic_theap_heap(const mic_theap_t *theap)
+{
+    return (struct mic_heap *)(mic_load_relaxed(&theap->heap) & ~MIC_THEAP_CLOSED);
+}
+mic_inline bool mic_theap_is_closed(const mic_theap_t *theap)
+{
+    return (mic_load_relaxed(&theap->heap) & MIC_THEAP_CLOSED) != 0;
+}
+/* of a heap that is there */
+mic_inline bool mic_theap_is_open(const mic_theap_t *theap)
+{
+    return mic_theap_heap(theap) != NULL && !mic_theap_is_closed(theap);
+}
+/* open, and of this heap */
+mic_inline bool mic_theap_is_of(const mic_theap_t *theap, const struct mic_heap *heap)
+{
+    return mic_load_relaxed(&theap->heap) == (uintptr_t)heap;
+}
 
 /* ---- slow path pieces; the caller has authority over the record ---- */
 
@@ -67,21 +103,34 @@ bool mic_theap_collect_page_locked(mic_page_t *page);
 void mic_theap_release_page_locked(mic_page_t *page);
 
 /* Returns all active lists to their pages, looks at the words of polled pages, releases empty
-   pages; for collect and thread end. Afterwards no page is active. */
+   pages; for collect and thread end. Afterwards no page is active. The second: the caller holds
+   record->lock. */
 void mic_theap_collect(mic_theap_t *theap);
-/* RF.16: moves one page with room of the class from an orphan's thread heap to the queue of `to`;
-   authority over both. False: there is none. */
+void mic_theap_collect_locked(mic_theap_t *theap);
+/* RF.16: moves one page with room of the class from an orphan's thread heap to the queue of `to`,
+   of the same heap; authority over both. False: there is none. */
 bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls);
 
-/* RF.16 for a given page: if it is still of `from`, an orphan's, it moves to `to`, the calling
-   thread's; authority over both. */
-bool mic_theap_adopt_page(mic_page_t *page, mic_theap_t *from, mic_theap_t *to);
+/* RF.16 for a given page: if it is still of the orphan `from`, it moves to the thread heap that
+   `to` has of the same heap; authority over both records. */
+bool mic_theap_adopt_page(mic_page_t *page, struct mic_record *from, struct mic_record *to);
+
+/* All pages of `from` go to `to`, of the same record; `from` is empty then. */
+void mic_theap_merge_locked(mic_theap_t *from, mic_theap_t *to);
+/* RF.19: releases all pages, whatever lives in them. Needs no authority over the record, only that
+   nobody uses the heap. keep: up to so many small pages that were hardly used stay, as the active
+   pages of their classes, for the next heap. */
+void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep);
 
 /* May be stale unless the caller has authority. */
 mic_inline bool mic_theap_has_room(const mic_theap_t *theap, unsigned cls)
 {
     return theap->active[cls] != NULL || theap->queue[cls] != NULL;
 }
+
+/* Another thread's active list as it is now, and how long it was when it was made. */
+const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, unsigned cls);
+size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls);
 
 bool mic_theap_is_valid(const mic_theap_t *theap);
 

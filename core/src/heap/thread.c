@@ -5,21 +5,28 @@
    that gets the late record. */
 #include "heap/thread.h"
 
+#include "heap/heap.h"
+
 #include "base/check.h"
 #include "os/os.h"
 #include "rt/options.h"
 
-_Alignas(128) char mic_record_boot_mark[128];
-_Alignas(128) char mic_record_gone_mark[128];
+#define EMPTY ((mic_theap_t *)(uintptr_t)&mic_theap_empty)
+#define EMPTY8 EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY
+#define EMPTY64 EMPTY8, EMPTY8, EMPTY8, EMPTY8, EMPTY8, EMPTY8, EMPTY8, EMPTY8
+_Static_assert(MIC_THEAP_CACHE == 64, "the initialisers below");
+_Alignas(MIC_RECORD_ALIGN) mic_record_front_t mic_record_boot_mark = {.theap_cache = {EMPTY64}};
+_Alignas(MIC_RECORD_ALIGN) mic_record_front_t mic_record_gone_mark = {.theap_cache = {EMPTY64}};
 
-mic_thread_local mic_tls_t mic_tls = {(mic_theap_t *)(uintptr_t)&mic_theap_empty,
-                                      (mic_record_t *)(void *)mic_record_boot_mark};
+mic_thread_local mic_tls_t mic_tls = {EMPTY, (mic_record_t *)(void *)&mic_record_boot_mark};
 
-_Alignas(MIC_RECORD_ALIGN) mic_record_t mic_record_late = {.inbox = {MIC_INBOX_ORPHAN},
-                                                           .lock = MIC_LOCK_INIT(MIC_RANK_RECORD)};
+_Alignas(MIC_RECORD_ALIGN) mic_record_t mic_record_late = {
+    .front = {.inbox = {MIC_INBOX_ORPHAN}, .theap_cache = {EMPTY64}},
+    .lock = MIC_LOCK_INIT(MIC_RANK_RECORD),
+    .subproc = &mic_subproc_main};
 mic_lock_t mic_late_lock = MIC_LOCK_INIT(MIC_RANK_LATE);
 
-static mic_lock_t record_list_lock = MIC_LOCK_INIT(MIC_RANK_HEAPS);
+static mic_lock_t record_list_lock = MIC_LOCK_INIT(MIC_RANK_RECORDS);
 static mic_atomic(uintptr_t) record_first; /* [lock: record list; read by anyone] */
 
 /* PTHREAD_DESTRUCTOR_ITERATIONS; the race detector ends a thread in the last pass itself */
@@ -48,8 +55,8 @@ bool mic_process_start(void)
         mic_os_init();
         mic_options_init();
         const bool ok = mic_arena_init();
-        mic_theap_init(&mic_record_late.theap, &mic_record_late);
-        mic_record_late.state = MIC_RECORD_ORPHAN;
+        mic_theap_init(&mic_record_late.theap, &mic_record_late, &mic_subproc_main.main);
+        mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);
         if (ok) (void)mic_os_thread_exit_init(thread_exit);
         mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_NEW);
         return ok;
@@ -72,12 +79,14 @@ void mic_process_constructed(void)
     if (!mic_options_ready()) mic_options_init();
 }
 
-static mic_record_t *record_new(void)
+static mic_record_t *record_new(mic_subproc_t *subproc)
 {
     mic_record_t *const record = mic_meta_alloc(sizeof *record, MIC_RECORD_ALIGN);
     if (record == NULL) return NULL;
     record->lock.rank = MIC_RANK_RECORD;
-    mic_theap_init(&record->theap, record);
+    record->subproc = subproc;
+    mic_theap_init(&record->theap, record, &subproc->main);
+    for (size_t i = 0; i < MIC_THEAP_CACHE; i++) record->front.theap_cache[i] = EMPTY;
     mic_lock_acquire(&record_list_lock);
     record->all_next = mic_record_first();
     mic_store_release(&record_first, (uintptr_t)record);
@@ -90,7 +99,7 @@ static mic_record_t *record_new(void)
    as it is. */
 #define RECORD_LOOK_MAX 8
 
-static mic_record_t *record_of_dead(void)
+static mic_record_t *record_of_dead(const mic_subproc_t *subproc)
 {
     static mic_atomic(uintptr_t) cursor; /* hint */
     const uint64_t process = mic_os_process_id();
@@ -103,7 +112,7 @@ static mic_record_t *record_of_dead(void)
         uint64_t id = mic_load_acquire(&record->thread_id);
         /* of another process: we are a child that no fork handler told; whose thread this is is
            not known */
-        if (record->process_id != process) continue;
+        if (record->process_id != process || record->subproc != subproc) continue;
         if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
         if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;
         mic_store_relaxed(&cursor, (uintptr_t)r);
@@ -113,19 +122,21 @@ static mic_record_t *record_of_dead(void)
     return NULL;
 }
 
-bool mic_thread_attach(void)
+bool mic_thread_attach(void) { return mic_thread_attach_to(&mic_subproc_main); }
+
+bool mic_thread_attach_to(mic_subproc_t *subproc)
 {
     if (mic_tls.record == MIC_RECORD_GONE) return false;
     if (mic_tls.record != MIC_RECORD_BOOT) return true;
     if (!mic_process_start()) return false;
-    mic_record_t *record = mic_pool_take_any();
-    if (record == NULL) record = record_of_dead();
+    mic_record_t *record = mic_pool_take_any(subproc);
+    if (record == NULL) record = record_of_dead(subproc);
     if (record != NULL)
         mic_record_adopt(record); /* RF.14: `my` is set last */
     else
-        record = record_new();
+        record = record_new(subproc);
     if (record == NULL) return false;
-    record->state = MIC_RECORD_LIVE;
+    mic_store_relaxed(&record->state, MIC_RECORD_LIVE);
     record->process_id = mic_os_process_id();
     mic_store_release(&record->thread_id, mic_os_thread_id());
     mic_tls.record = record;
@@ -144,11 +155,11 @@ void mic_thread_detach(bool for_good)
     mic_tls.record = for_good ? MIC_RECORD_GONE : MIC_RECORD_BOOT;
     if (!ready) return;
     mic_record_enter(record);
-    mic_theap_collect(&record->theap);
+    mic_record_collect(record);
     mic_record_drain(record);
-    mic_theap_collect(&record->theap);
+    mic_record_collect(record);
     mic_store_release(&record->thread_id, 0);
-    record->state = MIC_RECORD_ORPHAN;
+    mic_store_relaxed(&record->state, MIC_RECORD_ORPHAN);
     mic_record_leave(record);
     mic_record_put_back(record);
 }

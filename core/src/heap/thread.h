@@ -7,9 +7,9 @@
 
 /* Two dummies that own no page: a thread that is not ready yet, and one whose record was handed
    over for good (it allocates from the late record). */
-extern mic_hidden char mic_record_boot_mark[], mic_record_gone_mark[];
-#define MIC_RECORD_BOOT ((mic_record_t *)(void *)mic_record_boot_mark)
-#define MIC_RECORD_GONE ((mic_record_t *)(void *)mic_record_gone_mark)
+extern mic_hidden mic_record_front_t mic_record_boot_mark, mic_record_gone_mark;
+#define MIC_RECORD_BOOT ((mic_record_t *)(void *)&mic_record_boot_mark)
+#define MIC_RECORD_GONE ((mic_record_t *)(void *)&mic_record_gone_mark)
 
 mic_inline bool mic_thread_is_ready(void)
 {
@@ -22,8 +22,10 @@ bool mic_process_start(void);
 /* The library's constructor: the environment can be read now. */
 void mic_process_constructed(void);
 
-/* Gives the calling thread a record. False: out of memory, or the thread has ended (late). */
+/* Gives the calling thread a record, of the main sub-process or of a given one. False: out of
+   memory, or the thread has ended (late). */
 bool mic_thread_attach(void);
+bool mic_thread_attach_to(struct mic_subproc *subproc);
 /* Hands the record over to the pool; `for_good`: the thread is ending. */
 void mic_thread_detach(bool for_good);
 

@@ -66,7 +66,7 @@ void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_b
         page->kind == MIC_PAGE_SMALL
             ? (uint32_t)(((run.slice * 7u) & 15u) * (page->reserved >> 4)) % page->reserved
             : 0;
-    page->theap = NULL;
+    mic_page_set_theap(page, NULL);
     page->reciprocal = (((uint64_t)1 << MIC_RECIPROCAL_SHIFT) + block_bytes - 1) / block_bytes;
     page->start = mic_run_start(run);
     page->next = page->prev = NULL;
@@ -213,6 +213,23 @@ void mic_page_return_active(mic_page_t *page, mic_block_t *list)
         mic_page_push_local(page, list);
         list = next;
     }
+}
+
+void mic_page_empty(mic_page_t *page)
+{
+    /* freed remotely: only what was carved, which goes round from carve_first */
+    mic_atomic(uint64_t) *const words = mic_arena_remote_words(page->arena, page->start);
+    const uint32_t last = (page->reserved - 1) / 64;
+    uint32_t word = page->carve_first / 64;
+    for (uint32_t n = (page->capacity + 63) / 64 + 1; n > 0; n--) {
+        if (mic_load_relaxed(&words[word]) != 0) mic_store_relaxed(&words[word], 0);
+        word = word == last ? 0 : word + 1;
+    }
+    page->local = NULL;
+    page->used = page->capacity = 0;
+    page->flags = 0;
+    page->next = page->prev = NULL;
+    mic_page_owner_tag(page, 0, MIC_OWNER_TAGS);
 }
 
 /* Counts a list of blocks of the page; a length beyond capacity or a stray link ends the count. */

@@ -76,7 +76,7 @@ typedef struct mic_page {
     uint32_t back;               /* [const] distance to the first slice; 0 there */
     uint32_t carve_first;        /* [const from init] index of the block carved first */
     uint32_t unused;
-    struct mic_theap *theap; /* [owner; lock: record] */
+    mic_atomic(uintptr_t) theap; /* [lock: record; read by anyone] its thread heap */
     /* line 2 */
     mic_atomic(uint32_t) pending; /* [atomic: remote free] the token; type-stable */
     uint32_t unused2;
@@ -110,6 +110,16 @@ mic_inline bool mic_page_find_main(const void *p, mic_page_t **page)
 
 /* Page that holds any address, of any arena; NULL when the address is in no live page. */
 mic_page_t *mic_page_of(const void *p);
+
+/* Of a page that stays: one's own, of a live block, or under its record's lock. */
+mic_inline struct mic_theap *mic_page_theap(const mic_page_t *page)
+{
+    return (struct mic_theap *)mic_load_relaxed(&page->theap);
+}
+mic_inline void mic_page_set_theap(mic_page_t *page, const struct mic_theap *theap)
+{
+    mic_store_release(&page->theap, (uintptr_t)theap);
+}
 
 mic_inline bool mic_page_is_inner(const mic_page_t *page) { return page->back != 0; }
 
@@ -200,6 +210,32 @@ mic_block_t *mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
 
 /* Puts blocks of the active list back (collect, thread end). */
 void mic_page_return_active(mic_page_t *page, mic_block_t *list);
+
+/* Nothing lives in the page any more, whatever did: as mic_page_init leaves it, but owned. Clears
+   tags, flags and the words of remote frees. */
+void mic_page_empty(mic_page_t *page);
+
+/* ---- looking at a page that another thread may be using; see page/look.c ---- */
+
+/* A bit for each possible block of a page. */
+#define MIC_PAGE_BITS_WORDS (MIC_SLICE_BYTES / MIC_BLOCK_MIN_BYTES / 64)
+
+/* Which blocks are in use: bits[i / 64] bit i % 64. `active` is the thread heap's list of the
+   active page. Exact for the page of a thread that stands still; else each answer is right for
+   some moment since its last slow path. Any thread, under the lock of the page's record. Returns
+   how many. */
+size_t mic_page_live_bits(const mic_page_t *page, const mic_block_t *active,
+                          uint64_t bits[MIC_PAGE_BITS_WORDS]);
+/* What changes in a page while its thread goes on. */
+typedef struct mic_page_seen {
+    size_t used;     /* blocks in use or on the active list */
+    size_t capacity; /* blocks carved */
+    size_t block_bytes, slices;
+    bool active; /* its thread heap's active page */
+} mic_page_seen_t;
+mic_page_seen_t mic_page_see(const mic_page_t *page);
+/* Length of an active list of the page. */
+size_t mic_page_list_length(const mic_page_t *page, const mic_block_t *list);
 
 /* Debug: counts lists, checks the laws; `active` is the thread heap's list of the active page. */
 bool mic_page_is_valid(const mic_page_t *page, const mic_block_t *active);

@@ -2,7 +2,7 @@
    compare-and-swap and one exchange.
 
    Rank order (a thread takes only higher ranks than it holds; debug builds check it):
-       heap list < late < thread record < pool < arena < meta < report
+       sub-processes < heaps < record list < late < thread record < pool < arena < meta < report
 
    Fork: the forking thread takes every lock in its prepare handler and from then until release
    passes all of them, since a handler registered before ours runs after it and may allocate. */
@@ -15,7 +15,9 @@
 #include "base/atomic.h"
 
 typedef enum mic_lock_rank {
-    MIC_RANK_HEAPS = 1,
+    MIC_RANK_SUBPROCS = 1,
+    MIC_RANK_HEAPS,
+    MIC_RANK_RECORDS,
     MIC_RANK_LATE,
     MIC_RANK_RECORD,
     MIC_RANK_POOL,

@@ -40,8 +40,8 @@ mic_arena_t mic_arenas[MIC_ARENA_MAX];
 mic_region_t mic_region mic_aligned(64);
 mic_os_info_t mic_os_info;
 bool mic_deep_enabled;
-_Alignas(128) char mic_record_boot_mark[128];
-_Alignas(128) char mic_record_gone_mark[128];
+_Alignas(128) mic_record_front_t mic_record_boot_mark;
+_Alignas(128) mic_record_front_t mic_record_gone_mark;
 mic_thread_local mic_tls_t mic_tls;
 
 typedef enum { BLOCK_FREE, BLOCK_LIVE, BLOCK_FREEING } block_state;
@@ -146,7 +146,7 @@ GHOST static void ghost_collected(mic_page_t *page)
         n++;
     }
     if ((page->flags & MIC_PAGE_ACTIVE) != 0)
-        for (const mic_block_t *b = page->theap->list[CLS]; b != NULL; b = b->next)
+        for (const mic_block_t *b = mic_page_theap(page)->list[CLS]; b != NULL; b = b->next)
             seen[block_find(b).at] = true;
     for (int i = 0; i < BLOCKS; i++)
         model_check(seen[i] || ghost.state[p][i] != BLOCK_FREE, "block %d of page %d is lost", i,
@@ -156,7 +156,7 @@ GHOST static void ghost_collected(mic_page_t *page)
 
 GHOST static void ghost_authority(const mic_page_t *page)
 {
-    const mic_record_t *const record = page->theap->record;
+    const mic_record_t *const record = mic_page_theap(page)->record;
     model_check(model_lock_is_mine(&record->lock), "page %d is collected without its record's lock",
                 (int)(page - world_pages));
     model_check(!record->in_pool, "page %d is collected while its record is in the pool",
@@ -166,7 +166,7 @@ GHOST static void ghost_authority(const mic_page_t *page)
 GHOST static void ghost_released(const mic_page_t *page)
 {
     const int p = (int)(page - world_pages);
-    model_check(model_lock_is_mine(&page->theap->record->lock),
+    model_check(model_lock_is_mine(&mic_page_theap(page)->record->lock),
                 "page %d is released without its record's lock", p);
     model_check(page->used == 0, "page %d is released, used is %u", p, page->used);
     for (int i = 0; i < BLOCKS; i++) {
@@ -329,8 +329,10 @@ void world_reset(void)
         mic_record_t *const record = world_record(r);
         memset((void *)record, 0, sizeof *record);
         record->lock.rank = MIC_RANK_RECORD;
-        mic_theap_init(&record->theap, record);
+        mic_theap_init(&record->theap, record, NULL);
         model_quiet(&record->busy, sizeof record->busy);
+        model_quiet(&record->state, sizeof record->state);
+        model_quiet(&record->theap.heap, sizeof record->theap.heap);
         if (r < RECORDS)
             model_name(&record->inbox, "inbox%d", r);
         else
@@ -338,7 +340,7 @@ void world_reset(void)
         model_name(&record->lock, "record%d.lock", r);
     }
     mic_store_relaxed(&mic_record_late.inbox.word, MIC_INBOX_ORPHAN);
-    mic_record_late.state = MIC_RECORD_ORPHAN;
+    mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);
     mic_store_relaxed(&mic_region.base, (uintptr_t)memory);
     mic_store_relaxed(&mic_region.descriptors, (uintptr_t)world_pages);
     mic_store_relaxed(&mic_region.remote, (uintptr_t)(void *)bits);
@@ -365,6 +367,7 @@ void world_reset(void)
         model_name(&world_pages[p].local, "page%d.local", p);
         model_name(&world_pages[p].flags, "page%d.flags", p);
         model_name(&world_pages[p].theap, "page%d.theap", p);
+        model_quiet(&world_pages[p].theap, sizeof world_pages[p].theap); /* under a lock, here */
         model_name(&world_pages[p].kind, "page%d.kind", p);
         model_name(&world_pages[p].reserved, "page%d.reserved", p);
         for (int i = 0; i < 2; i++)
@@ -440,7 +443,7 @@ void mic_report_error(int error, const char *format, ...)
 
 void world_notify(int page)
 {
-    mic_record_notify(&world_pages[page], mic_thread_is_ready() ? mic_tls.theap : NULL);
+    mic_record_notify(&world_pages[page], mic_thread_is_ready() ? mic_tls.record : NULL);
 }
 
 void world_late_half(mic_record_t *mine, int page)
@@ -496,10 +499,10 @@ void world_exit(mic_record_t *mine)
 
 mic_record_t *world_adopt(void)
 {
-    mic_record_t *const record = mic_pool_take_any();
+    mic_record_t *const record = mic_pool_take_any(NULL);
     if (record == NULL) return NULL;
     mic_record_adopt(record);
-    record->state = MIC_RECORD_LIVE;
+    mic_store_relaxed(&record->state, MIC_RECORD_LIVE);
     world_be(record);
     ghost_orphan(record, false);
     model_note("adopted inbox%d", record_number(record));
@@ -509,13 +512,13 @@ mic_record_t *world_adopt(void)
 void world_steal(mic_record_t *mine)
 {
     world_be(mine);
-    mic_record_t *const from = mic_pool_take_any();
+    mic_record_t *const from = mic_pool_take_any(NULL);
     if (from == NULL) return;
     mic_record_adopt(from);
     mic_lock_acquire(&from->lock);
     mic_page_t *const page = from->theap.pages;
     mic_lock_release(&from->lock);
-    if (page != NULL && mic_theap_adopt_page(page, &from->theap, &mine->theap))
+    if (page != NULL && mic_theap_adopt_page(page, from, mine))
         model_note("moved page %d to inbox%d", (int)(page - world_pages), record_number(mine));
     mic_record_put_back(from);
 }
@@ -523,13 +526,9 @@ void world_steal(mic_record_t *mine)
 void world_destroy(mic_record_t *record)
 {
     mic_lock_acquire(&record->lock);
-    while (record->theap.pages != NULL) {
-        mic_page_t *const page = record->theap.pages;
-        mic_remote_collect(page);
-        page->used = 0; /* freed one way or another */
-        ghost_all_free((int)(page - world_pages));
-        mic_theap_release_page_locked(page);
-    }
+    for (const mic_page_t *p = record->theap.pages; p != NULL; p = p->all_next)
+        ghost_all_free((int)(p - world_pages)); /* freed one way or another */
+    mic_theap_destroy_locked(&record->theap, 0);
     mic_lock_release(&record->lock);
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fake_os.h"
+#include "heap/heap.h"
 #include "heap/thread.h"
 
 #define RECORDS 12
@@ -23,12 +24,13 @@ static union {
 static int setup(void **state)
 {
     (void)state;
-    while (mic_pool_take_any() != NULL) {
+    while (mic_pool_take_any(&mic_subproc_main) != NULL) {
     }
     memset(rooms, 0, sizeof rooms);
     for (int i = 0; i < RECORDS; i++) {
         RECORD(i)->lock.rank = MIC_RANK_RECORD;
-        mic_theap_init(&RECORD(i)->theap, RECORD(i));
+        RECORD(i)->subproc = &mic_subproc_main;
+        mic_theap_init(&RECORD(i)->theap, RECORD(i), &mic_subproc_main.main);
     }
     return 0;
 }
@@ -36,7 +38,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    while (mic_pool_take_any() != NULL) { /* none of ours stays where real threads look */
+    while (mic_pool_take_any(&mic_subproc_main) !=
+           NULL) { /* none of ours stays where real threads look */
     }
     return 0;
 }
@@ -65,11 +68,11 @@ static void free_remotely(void *block)
 }
 
 /* as a thief does it */
-static bool adopt_page(mic_page_t *page, mic_record_t *orphan, mic_theap_t *to)
+static bool adopt_page(mic_page_t *page, mic_record_t *orphan, mic_record_t *to)
 {
     if (!mic_pool_take(orphan)) return false;
     mic_record_adopt(orphan);
-    const bool ok = mic_theap_adopt_page(page, &orphan->theap, to);
+    const bool ok = mic_theap_adopt_page(page, orphan, to);
     mic_record_put_back(orphan);
     return ok;
 }
@@ -77,21 +80,21 @@ static bool adopt_page(mic_page_t *page, mic_record_t *orphan, mic_theap_t *to)
 static void test_order(void **state)
 {
     (void)state;
-    assert_null(mic_pool_take_any());
+    assert_null(mic_pool_take_any(&mic_subproc_main));
     for (int i = 0; i < 3; i++) assert_true(mic_pool_put(RECORD(i)));
     for (int i = 0; i < 3; i++) assert_true(RECORD(i)->in_pool && tagged(RECORD(i)));
     assert_true(mic_pool_take(RECORD(1))); /* from the middle */
     assert_false(mic_pool_take(RECORD(1)));
-    assert_ptr_equal(mic_pool_take_any(), RECORD(2));
-    assert_ptr_equal(mic_pool_take_any(), RECORD(0));
-    assert_null(mic_pool_take_any());
+    assert_ptr_equal(mic_pool_take_any(&mic_subproc_main), RECORD(2));
+    assert_ptr_equal(mic_pool_take_any(&mic_subproc_main), RECORD(0));
+    assert_null(mic_pool_take_any(&mic_subproc_main));
     assert_true(tagged(RECORD(0))); /* adoption removes the tag */
     mic_record_adopt(RECORD(0));
     assert_false(tagged(RECORD(0)));
     assert_true(mic_pool_put(RECORD(0)));
     mic_pool_reset();
     assert_false(RECORD(0)->in_pool);
-    assert_null(mic_pool_take_any());
+    assert_null(mic_pool_take_any(&mic_subproc_main));
 }
 
 /* RF.15: what was pushed before the tag is drained first */
@@ -124,13 +127,13 @@ static void test_with_class(void **state)
     }
     for (unsigned i = 0; i < RECORDS; i++) assert_true(mic_pool_put(RECORD(i)));
     /* the most recent ones are looked at, no more than a few */
-    assert_ptr_equal(mic_pool_take_with_class(RECORDS - 1), RECORD(RECORDS - 1));
-    assert_ptr_equal(mic_pool_take_with_class(RECORDS - 4), RECORD(RECORDS - 4));
-    assert_null(mic_pool_take_with_class(MIC_CLASS_LARGE_LAST));
+    assert_ptr_equal(mic_pool_take_with_class(&mic_subproc_main, RECORDS - 1), RECORD(RECORDS - 1));
+    assert_ptr_equal(mic_pool_take_with_class(&mic_subproc_main, RECORDS - 4), RECORD(RECORDS - 4));
+    assert_null(mic_pool_take_with_class(&mic_subproc_main, MIC_CLASS_LARGE_LAST));
     /* which then wait behind the others: every one is looked at in the end */
-    assert_ptr_equal(mic_pool_take_with_class(0), RECORD(0));
-    assert_ptr_equal(mic_pool_take_any(), RECORD(1));
-    assert_ptr_equal(mic_pool_take_any(), RECORD(RECORDS - 2));
+    assert_ptr_equal(mic_pool_take_with_class(&mic_subproc_main, 0), RECORD(0));
+    assert_ptr_equal(mic_pool_take_any(&mic_subproc_main), RECORD(1));
+    assert_ptr_equal(mic_pool_take_any(&mic_subproc_main), RECORD(RECORDS - 2));
     for (unsigned i = 0; i < RECORDS; i++) free_remotely(kept[i]);
     for (unsigned i = 0; i < RECORDS; i++) mic_record_drain(RECORD(i));
 }
@@ -143,20 +146,20 @@ static void test_adopt_page(void **state)
     void *const x = block_of(orphan, 3), *const y = block_of(orphan, 3),
                 *const z = block_of(orphan, 9);
     mic_page_t *const page = mic_page_of(x);
-    assert_false(adopt_page(page, orphan, &live->theap)); /* its thread lives */
+    assert_false(adopt_page(page, orphan, live)); /* its thread lives */
     mic_theap_collect(&orphan->theap);
     free_remotely(z);
-    orphan->state = MIC_RECORD_ORPHAN; /* as a thread that ends does */
+    mic_store_relaxed(&orphan->state, MIC_RECORD_ORPHAN); /* as a thread that ends does */
     mic_record_put_back(orphan);
     assert_true(tagged(orphan));
-    assert_true(adopt_page(page, orphan, &live->theap));
+    assert_true(adopt_page(page, orphan, live));
     assert_ptr_equal(mic_record_of_owner(mic_page_owner(page)), live);
     assert_true(orphan->in_pool);
     assert_true(mic_theap_is_valid(&live->theap));
     assert_true(mic_theap_is_valid(&orphan->theap));
     assert_int_equal(live->theap.page_count, 1);
     assert_int_equal(orphan->theap.page_count, 0);
-    assert_false(adopt_page(page, orphan, &RECORD(2)->theap));
+    assert_false(adopt_page(page, orphan, RECORD(2)));
     free_remotely(x);
     free_remotely(y);
     mic_record_drain(live);
@@ -177,7 +180,7 @@ static void test_adopt_full_page(void **state)
     assert_true((mic_page_owner(page) & MIC_OWNER_FULL) != 0);
     mic_theap_collect(&orphan->theap);
     mic_record_put_back(orphan);
-    assert_true(adopt_page(page, orphan, &live->theap));
+    assert_true(adopt_page(page, orphan, live));
     assert_true((mic_page_owner(page) & MIC_OWNER_FULL) != 0);
     assert_true(mic_theap_is_valid(&live->theap));
     mic_theap_page_unfull(page);

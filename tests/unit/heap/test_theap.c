@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "fake_os.h"
+#include "heap/heap.h"
 #include "heap/pool.h"
 #include "heap/thread.h"
 #include "vm/arena.h"
@@ -29,7 +30,8 @@ static int setup(void **state)
     for (int i = 0; i < 2; i++) {
         memset(records[i], 0, sizeof *records[i]);
         records[i]->lock.rank = MIC_RANK_RECORD;
-        mic_theap_init(&records[i]->theap, records[i]);
+        records[i]->subproc = &mic_subproc_main;
+        mic_theap_init(&records[i]->theap, records[i], &mic_subproc_main.main);
     }
     return 0;
 }

@@ -1,0 +1,117 @@
+/* Visiting the pages and blocks of a heap; see walk.h. First the heap's pages are noted, then each
+   is looked at under its record's lock, and shown to the visitor with no lock held: the visitor may
+   allocate and free, other threads may do so too. */
+#include "alloc/walk.h"
+
+#include <errno.h>
+
+#include "heap/thread.h"
+#include "os/os.h"
+#include "rt/lock.h"
+
+typedef struct walk_list {
+    mic_page_t **pages;
+    size_t count, room;
+} walk_list_t;
+
+typedef struct walk_note {
+    const mic_walk_t *walk;
+    walk_list_t *list;
+} walk_note_t;
+
+static bool walk_wants(const mic_walk_t *walk, const mic_theap_t *theap)
+{
+    if (walk->theap != NULL && walk->theap != theap) return false;
+    return !walk->abandoned || mic_load_relaxed(&theap->record->state) != MIC_RECORD_LIVE;
+}
+
+static bool walk_count(mic_theap_t *theap, void *arg)
+{
+    const walk_note_t *const note = arg;
+    if (walk_wants(note->walk, theap)) note->list->room += theap->page_count;
+    return true;
+}
+
+static bool walk_take(mic_theap_t *theap, void *arg)
+{
+    const walk_note_t *const note = arg;
+    walk_list_t *const list = note->list;
+    if (!walk_wants(note->walk, theap)) return true;
+    for (mic_page_t *p = theap->pages; p != NULL && list->count < list->room; p = p->all_next)
+        list->pages[list->count++] = p;
+    return true;
+}
+
+/* The record that owns the page, locked, if the page still is one of the heap; else NULL. */
+static mic_record_t *walk_lock(const mic_walk_t *walk, const mic_page_t *page)
+{
+    for (;;) {
+        mic_record_t *const record = mic_record_of_owner(mic_page_owner_seen(page));
+        if (record == NULL) return NULL;
+        mic_lock_acquire(&record->lock);
+        if (mic_record_of_owner(mic_page_owner_seen(page)) == record) {
+            const mic_theap_t *const theap = mic_page_theap(page);
+            if (mic_theap_heap(theap) == walk->heap && walk_wants(walk, theap)) return record;
+            mic_lock_release(&record->lock);
+            return NULL;
+        }
+        mic_lock_release(&record->lock);
+    }
+}
+
+static bool walk_show(const mic_walk_t *walk, const mic_area_t *area, const uint64_t *bits)
+{
+    const size_t words = mic_divide_up(area->reserved / area->block_bytes, 64);
+    if (!walk->fun(walk->heap, area, NULL, walk->arg)) return false;
+    if (!walk->blocks) return true;
+    for (size_t i = 0; i < words; i++) {
+        for (uint64_t word = bits[i]; word != 0; word &= word - 1) {
+            const size_t index = i * 64 + mic_bit_lowest(word);
+            char *const block = (char *)area->blocks + index * area->block_bytes;
+            if (!walk->fun(walk->heap, area, block, walk->arg)) return false;
+        }
+    }
+    return true;
+}
+
+static bool walk_page(const mic_walk_t *walk, const mic_page_t *page)
+{
+    uint64_t bits[MIC_PAGE_BITS_WORDS];
+    mic_record_t *const record = walk_lock(walk, page);
+    if (record == NULL) return true;
+    const mic_theap_t *const theap = mic_page_theap(page);
+    const mic_page_seen_t seen = mic_page_see(page);
+    const mic_block_t *const list = seen.active ? mic_theap_list_seen(theap, page->cls) : NULL;
+    const mic_area_t area = {.used = mic_page_live_bits(page, list, bits),
+                             .blocks = page->start,
+                             .block_bytes = seen.block_bytes,
+                             .usable = seen.block_bytes,
+                             .reserved = page->reserved * seen.block_bytes,
+                             .committed = seen.capacity * seen.block_bytes};
+    mic_lock_release(&record->lock);
+    return walk_show(walk, &area, bits);
+}
+
+bool mic_heap_walk(const mic_walk_t *walk)
+{
+    walk_list_t list = {NULL, 0, 0};
+    walk_note_t note = {walk, &list};
+    (void)mic_heap_each_theap(walk->heap, walk_count, &note);
+    if (list.room == 0) return true;
+    /* not from a heap: the walk would change what it looks at */
+    const size_t bytes = mic_align_up(list.room * sizeof *list.pages, mic_os_info.page_bytes);
+    void *memory;
+    if (mic_os_reserve(bytes, 0, &memory) != 0) {
+        errno = ENOMEM;
+        return false;
+    }
+    bool go_on = mic_os_commit(memory, bytes) == 0;
+    if (!go_on) errno = ENOMEM;
+    if (go_on) {
+        list.pages = memory;
+        (void)mic_heap_each_theap(walk->heap, walk_take, &note);
+    }
+    for (size_t i = 0; go_on && i < list.count; i++) go_on = walk_page(walk, list.pages[i]);
+    mic_os_unreserve(memory, bytes);
+    return go_on;
+}

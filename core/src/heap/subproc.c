@@ -1,0 +1,98 @@
+/* Sub-processes; see heap.h. Few, and rarely made: one lock for all of it. Any thread. */
+#include <errno.h>
+
+#include "heap/heap.h"
+#include "heap/thread.h"
+#include "rt/report.h"
+
+static mic_lock_t subproc_lock = MIC_LOCK_INIT(MIC_RANK_SUBPROCS);
+static mic_subproc_t *subproc_dead; /* [lock: subprocs] */
+static uint32_t subproc_count = 1;  /* [lock: subprocs] the main one */
+
+mic_subproc_t *mic_subproc_new(void)
+{
+    mic_subproc_t *subproc = NULL;
+    if (mic_process_start()) {
+        mic_lock_acquire(&subproc_lock);
+        subproc = subproc_dead;
+        if (subproc != NULL) {
+            subproc_dead = subproc->next;
+        } else if (subproc_count <= UINT16_MAX) {
+            subproc = mic_meta_alloc(sizeof *subproc, _Alignof(mic_subproc_t));
+            if (subproc != NULL) subproc->index = (uint16_t)subproc_count++;
+        }
+        if (subproc != NULL) {
+            mic_heap_init_main(subproc);
+            subproc->live = true;
+        }
+        mic_lock_release(&subproc_lock);
+    }
+    if (subproc == NULL) errno = ENOMEM;
+    return subproc;
+}
+
+mic_subproc_t *mic_subproc_current(void)
+{
+    return mic_thread_is_ready() ? mic_tls.record->subproc : &mic_subproc_main;
+}
+
+void mic_subproc_join(mic_subproc_t *subproc)
+{
+    if (mic_subproc_current() == subproc) return;
+    if (mic_subproc_current() != &mic_subproc_main) {
+        mic_report_warning(false, "a thread cannot leave its sub-process");
+        return;
+    }
+    /* what it allocated so far stays behind, like the blocks of a thread that ended */
+    mic_thread_detach(false);
+    (void)mic_thread_attach_to(subproc);
+}
+
+/* The record had a thread of the sub-process; what it holds of the main heap goes, it stays. */
+static void subproc_leave(mic_record_t *record)
+{
+    const bool taken = mic_pool_take(record);
+    if (taken) mic_record_adopt(record);
+    mic_lock_acquire(&record->lock);
+    mic_theap_destroy_locked(&record->theap, 0);
+    mic_record_drop_closed_locked(record);
+    mic_store_release(&record->theap.heap, (uintptr_t)&mic_subproc_main.main);
+    record->subproc = &mic_subproc_main;
+    mic_lock_release(&record->lock);
+    if (taken) mic_record_put_back(record);
+}
+
+static bool subproc_has_threads(const mic_subproc_t *subproc)
+{
+    for (const mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        if (r->subproc == subproc && mic_load_relaxed(&r->state) == MIC_RECORD_LIVE) return true;
+    return false;
+}
+
+void mic_subproc_destroy(mic_subproc_t *subproc)
+{
+    mic_heap_t *heap;
+    if (subproc == &mic_subproc_main || subproc_has_threads(subproc)) {
+        mic_report_warning(false, "mi_subproc_destroy of the main sub-process, or of one with "
+                                  "threads, is ignored");
+        return;
+    }
+    while ((heap = mic_subproc_heap(subproc, 1)) != NULL) mic_heap_destroy(heap);
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        if (r->subproc == subproc) subproc_leave(r);
+    mic_lock_acquire(&subproc_lock);
+    subproc->live = false;
+    subproc->next = subproc_dead;
+    subproc_dead = subproc;
+    mic_lock_release(&subproc_lock);
+}
+
+void mic_subprocs_lock_for_fork(void) { mic_lock_acquire_for_fork(&subproc_lock); }
+
+void mic_subprocs_unlock_after_fork(bool child)
+{
+    if (child)
+        mic_lock_reset(&subproc_lock);
+    else
+        mic_lock_release(&subproc_lock);
+}
