@@ -2,6 +2,7 @@
 #include "api/handle.h"
 #include "os/os.h"
 #include "rt/report.h"
+#include "vm/program.h"
 
 mic_cold mic_heap_t *mic_api_heap_stale(const mi_heap_t *handle)
 {
@@ -25,6 +26,29 @@ mi_heap_t *mi_heap_new(void)
     mic_heap_t *const heap = mic_heap_new(mic_subproc_current(), 0);
     if (heap != NULL) errno = saved;
     return mic_api_handle(heap);
+}
+
+mi_heap_t *mi_heap_new_in_arena(mi_arena_id_t arena_id)
+{
+    if (arena_id == NULL) return mi_heap_new();
+    unsigned arena;
+    mic_subproc_t *const subproc = mic_subproc_current();
+    if (!mic_arena_from_id(arena_id, &arena) || mic_arena_subproc(arena) != subproc->index) {
+        errno = EINVAL;
+        return NULL;
+    }
+    const int saved = errno;
+    mic_heap_t *const heap = mic_heap_new(subproc, (uint16_t)(arena + 1));
+    if (heap != NULL) errno = saved;
+    return mic_api_handle(heap);
+}
+
+void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node)
+{
+    mic_heap_t *const h = mic_api_heap(heap);
+    if (h == NULL) return;
+    const unsigned nodes = mic_numa_nodes();
+    h->place.numa = numa_node < 0 ? -1 : (int32_t)((unsigned)numa_node % nodes);
 }
 
 void mi_heap_delete(mi_heap_t *heap)

@@ -4,6 +4,7 @@
 #include "heap/heap.h"
 #include "heap/thread.h"
 #include "rt/report.h"
+#include "vm/program.h"
 
 static mic_lock_t subproc_lock = MIC_LOCK_INIT(MIC_RANK_SUBPROCS);
 static mic_subproc_t *subproc_dead; /* [lock: subprocs] */
@@ -80,6 +81,7 @@ void mic_subproc_destroy(mic_subproc_t *subproc)
     while ((heap = mic_subproc_heap(subproc, 1)) != NULL) mic_heap_destroy(heap);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
         if (r->subproc == subproc) subproc_leave(r);
+    mic_arena_subproc_release(subproc->index);
     mic_lock_acquire(&subproc_lock);
     subproc->live = false;
     subproc->next = subproc_dead;
