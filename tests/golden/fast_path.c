@@ -1,7 +1,8 @@
-/* Counts, by single steps, the instructions from the entry of malloc and of free to their return.
+/* Counts, by single steps, the instructions from the entry of malloc, of free and of mi_heap_malloc
+ * to their return.
  *
  *     fast_path count LIBRARY    runs itself with LIBRARY preloaded and steps through its calls;
- *                                prints "malloc SIZE COUNT" and "free SIZE COUNT", a line a call
+ *                                prints "malloc SIZE COUNT", "heap_malloc ...", "free ...", a line a call
  *     fast_path calls            what is stepped through
  *
  * The calls go through a pointer that the linker resolved, so neither the PLT nor the caller is
@@ -20,10 +21,13 @@
 
 enum { WARM = 500, MEASURED = 200, TOO_MANY = 1000000 };
 
+typedef void *heap_malloc_fun(void *heap, size_t size);
+
 static const size_t sizes[] = {8, 16, 24, 40, 64, 100, 128, 200, 256, 400, 512, 1000, 1024};
 
 /* traced_call(function, argument, name, size): `int3` tells the tracer that a call follows. It
- * finds the function in rax, the name in rdx, and the size in rcx. */
+ * finds the function in rax, the name in rdx, and the size in rcx, which the function gets as its
+ * second argument. */
 void *traced_call(void *function, uintptr_t argument, uintptr_t name, uintptr_t size);
 __asm__(".text\n"
         ".globl traced_call\n"
@@ -31,6 +35,7 @@ __asm__(".text\n"
         "    push %rbx\n" /* the call below needs an aligned stack */
         "    mov %rdi, %rax\n"
         "    mov %rsi, %rdi\n"
+        "    mov %rcx, %rsi\n"
         "    int3\n"
         "    call *%rax\n"
         "    pop %rbx\n"
@@ -44,21 +49,21 @@ static void *find(const char *name)
 }
 
 /* A few blocks are live and are replaced at random, so that no page becomes empty or full. */
-static void calls_of_size(size_t size, void *malloc_, void *free_)
+static void calls_of_size(size_t size, void *allocate, uintptr_t heap, void *free_)
 {
     enum { LIVE = 16 };
-    void *live[LIVE];
+    const char name = heap == 0 ? 'm' : 'h';
+    void *live[LIVE] = {NULL};
     unsigned state = 1;
-    for (int i = 0; i < LIVE; i++) live[i] = malloc(size);
-    for (int i = 0; i < WARM + MEASURED; i++) {
+    for (int i = 0; i < LIVE + WARM + MEASURED; i++) {
         state = state * 1664525u + 1013904223u;
-        void **slot = &live[state >> 28];
-        if (i < WARM) {
+        void **slot = &live[i < LIVE ? (unsigned)i : state >> 28];
+        if (i < LIVE + WARM) {
             free(*slot);
-            *slot = malloc(size);
+            *slot = heap == 0 ? malloc(size) : ((heap_malloc_fun *)allocate)((void *)heap, size);
         } else {
             traced_call(free_, (uintptr_t)*slot, 'f', size);
-            *slot = traced_call(malloc_, size, 'm', size);
+            *slot = traced_call(allocate, heap == 0 ? size : heap, (uintptr_t)name, size);
         }
         memset(*slot, i, size);
     }
@@ -67,9 +72,13 @@ static void calls_of_size(size_t size, void *malloc_, void *free_)
 
 static int calls(void)
 {
-    void *malloc_ = find("malloc"), *free_ = find("free");
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        calls_of_size(sizes[i], malloc_, free_);
+    void *malloc_ = find("malloc"), *free_ = find("free"), *heap_malloc = find("mi_heap_malloc");
+    void *(*heap_new)(void) = (void *(*)(void))(uintptr_t)find("mi_heap_new");
+    uintptr_t heap = (uintptr_t)heap_new();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        calls_of_size(sizes[i], malloc_, 0, free_);
+        calls_of_size(sizes[i], heap_malloc, heap, free_);
+    }
     return 0;
 }
 
@@ -99,7 +108,11 @@ static void count_call(pid_t pid)
         step(pid);
         ptrace(PTRACE_GETREGS, pid, NULL, &regs);
     } while (++count < TOO_MANY && !(regs.rip == back && regs.rsp == stack + 8));
-    printf("%s %llu %ld\n", name == 'm' ? "malloc" : "free", size, count);
+    printf("%s %llu %ld\n",
+           name == 'm'   ? "malloc"
+           : name == 'h' ? "heap_malloc"
+                         : "free",
+           size, count);
 }
 
 static int count(const char *library)
