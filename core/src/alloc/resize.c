@@ -117,7 +117,9 @@ static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
     const bool same = resize_same_heap(theap, at.page);
     if (bytes > MIC_LARGE_BLOCK_MAX && bytes <= MIC_SIZE_MAX && at.page->kind == MIC_PAGE_SPAN &&
         !at.inner) {
-        void *const q = resize_span(theap, at.page, bytes, zero, same);
+        /* into another heap the pages of a span move only when it grows: that keeps all of them */
+        void *const q =
+            same || bytes > usable ? resize_span(theap, at.page, bytes, zero, same) : NULL;
         if (q != NULL) return q;
     } else if (same && resize_fits(usable, bytes)) {
         return p;

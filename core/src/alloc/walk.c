@@ -1,6 +1,7 @@
 /* Visiting the pages and blocks of a heap; see walk.h. First the heap's pages are noted, then each
    is looked at under its record's lock, and shown to the visitor with no lock held: the visitor may
-   allocate and free, other threads may do so too. */
+   allocate and free, other threads may do so too. While pages are noted none moves from one record
+   to another: each is noted once. */
 #include "alloc/walk.h"
 
 #include <errno.h>
@@ -10,8 +11,8 @@
 #include "rt/lock.h"
 
 typedef struct walk_list {
-    mic_page_t **pages;
-    size_t count, room;
+    mic_page_t **pages; /* in a mapping of its own: in a heap it would change what is looked at */
+    size_t count, room; /* count > room: so many there are, and none is listed beyond room */
 } walk_list_t;
 
 typedef struct walk_note {
@@ -25,21 +26,44 @@ static bool walk_wants(const mic_walk_t *walk, const mic_theap_t *theap)
     return !walk->abandoned || mic_load_relaxed(&theap->record->state) != MIC_RECORD_LIVE;
 }
 
-static bool walk_count(mic_theap_t *theap, void *arg)
-{
-    const walk_note_t *const note = arg;
-    if (walk_wants(note->walk, theap)) note->list->room += theap->page_count;
-    return true;
-}
-
 static bool walk_take(mic_theap_t *theap, void *arg)
 {
     const walk_note_t *const note = arg;
     walk_list_t *const list = note->list;
     if (!walk_wants(note->walk, theap)) return true;
-    for (mic_page_t *p = theap->pages; p != NULL && list->count < list->room; p = p->all_next)
-        list->pages[list->count++] = p;
+    for (mic_page_t *p = theap->pages; p != NULL; p = p->all_next, list->count++)
+        if (list->count < list->room) list->pages[list->count] = p;
     return true;
+}
+
+/* Room for `count` pages; 0: gives it back. */
+static int walk_make_room(walk_list_t *list, size_t count)
+{
+    if (list->pages != NULL) mic_os_unreserve(list->pages, list->room * sizeof *list->pages);
+    *list = (walk_list_t){NULL, 0, 0};
+    if (count == 0) return 0;
+    const size_t bytes = mic_align_up(count * sizeof *list->pages, mic_os_info.page_bytes);
+    void *memory;
+    int error = mic_os_reserve(bytes, 0, &memory);
+    if (error != 0) return error;
+    list->pages = memory;
+    list->room = bytes / sizeof *list->pages;
+    return mic_os_commit(memory, bytes);
+}
+
+/* All pages that are wanted. Other threads make new ones meanwhile: once more, with more room. */
+static int walk_list(const mic_walk_t *walk, walk_list_t *list)
+{
+    walk_note_t note = {walk, list};
+    for (;;) {
+        list->count = 0;
+        mic_fetch_add_relaxed(&mic_theap_moves_held, 1);
+        (void)mic_heap_each_theap(walk->heap, walk_take, &note);
+        mic_fetch_sub_relaxed(&mic_theap_moves_held, 1);
+        if (list->count <= list->room) return 0;
+        const int error = walk_make_room(list, list->count + list->count / 4 + 64);
+        if (error != 0) return error;
+    }
 }
 
 /* The record that owns the page, locked, if the page still is one of the heap; else NULL. */
@@ -95,23 +119,10 @@ static bool walk_page(const mic_walk_t *walk, const mic_page_t *page)
 bool mic_heap_walk(const mic_walk_t *walk)
 {
     walk_list_t list = {NULL, 0, 0};
-    walk_note_t note = {walk, &list};
-    (void)mic_heap_each_theap(walk->heap, walk_count, &note);
-    if (list.room == 0) return true;
-    /* not from a heap: the walk would change what it looks at */
-    const size_t bytes = mic_align_up(list.room * sizeof *list.pages, mic_os_info.page_bytes);
-    void *memory;
-    if (mic_os_reserve(bytes, 0, &memory) != 0) {
-        errno = ENOMEM;
-        return false;
-    }
-    bool go_on = mic_os_commit(memory, bytes) == 0;
-    if (!go_on) errno = ENOMEM;
-    if (go_on) {
-        list.pages = memory;
-        (void)mic_heap_each_theap(walk->heap, walk_take, &note);
-    }
+    const int error = walk_list(walk, &list);
+    bool go_on = error == 0;
     for (size_t i = 0; go_on && i < list.count; i++) go_on = walk_page(walk, list.pages[i]);
-    mic_os_unreserve(memory, bytes);
+    (void)walk_make_room(&list, 0);
+    if (error != 0) errno = ENOMEM;
     return go_on;
 }

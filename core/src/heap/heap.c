@@ -393,13 +393,14 @@ void mic_record_drop_closed_locked(mic_record_t *record)
     record_cool_locked(record);
 }
 
-static mic_theap_t *heap_theap_at(mic_heap_t *heap, size_t k)
+/* The one after `theap`; NULL: the first one. They come at the front, and none goes before the heap
+   does: each that was there at the start is met once. */
+static mic_theap_t *heap_theap_after(mic_heap_t *heap, const mic_theap_t *theap)
 {
     mic_lock_acquire(&heaps_lock);
-    mic_theap_t *theap = heap->theaps;
-    while (theap != NULL && k-- > 0) theap = theap->heap_next;
+    mic_theap_t *const next = theap == NULL ? heap->theaps : theap->heap_next;
     mic_lock_release(&heaps_lock);
-    return theap;
+    return next;
 }
 
 static void theap_collect_any(mic_theap_t *theap, bool force)
@@ -428,9 +429,8 @@ void mic_heap_collect_theaps(mic_heap_t *heap, bool force)
             if (mic_theap_is_of(&r->theap, heap)) theap_collect_any(&r->theap, force);
         return;
     }
-    mic_theap_t *theap;
-    for (size_t k = 0; (theap = heap_theap_at(heap, k)) != NULL; k++)
-        theap_collect_any(theap, force);
+    mic_theap_t *theap = NULL;
+    while ((theap = heap_theap_after(heap, theap)) != NULL) theap_collect_any(theap, force);
 }
 
 /* ---- all parts of a heap ---- */
@@ -464,8 +464,8 @@ bool mic_heap_each_theap(mic_heap_t *heap, mic_theap_fun *fun, void *arg)
             if (!record_each_theap(r, heap, fun, arg)) return false;
         return record_each_theap(&mic_record_late, heap, fun, arg);
     }
-    mic_theap_t *theap;
-    for (size_t k = 0; (theap = heap_theap_at(heap, k)) != NULL; k++) {
+    mic_theap_t *theap = NULL;
+    while ((theap = heap_theap_after(heap, theap)) != NULL) {
         if (!theap_lock_of(theap, heap)) continue;
         const bool go_on = fun(theap, arg);
         mic_lock_release(&theap->record->lock);
@@ -478,8 +478,10 @@ void mic_heaps_lock_for_fork(void) { mic_lock_acquire_for_fork(&heaps_lock); }
 
 void mic_heaps_unlock_after_fork(bool child)
 {
-    if (child)
+    if (child) {
         mic_lock_reset(&heaps_lock);
-    else
+        mic_store_relaxed(&mic_theap_moves_held, 0); /* whoever held them is not here */
+    } else {
         mic_lock_release(&heaps_lock);
+    }
 }
