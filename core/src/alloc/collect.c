@@ -1,6 +1,16 @@
 /* Collecting. Any thread. */
 #include "alloc/slow.h"
 
+/* What threads that had no record of their own left with the late record. */
+static void collect_late(void)
+{
+    if (mic_load_acquire(&mic_arena_count) == 0 || !mic_process_start()) return; /* nothing yet */
+    mic_record_drain_late();
+    mic_lock_acquire(&mic_late_lock);
+    mic_theap_collect(&mic_record_late.theap);
+    mic_lock_release(&mic_late_lock);
+}
+
 void mic_collect(bool force)
 {
     if (mic_thread_is_ready()) {
@@ -12,6 +22,7 @@ void mic_collect(bool force)
         mic_record_leave(record);
     }
     if (force) {
+        collect_late();
         for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
             if (r == mic_tls.record) continue;
             if (mic_pool_take(r)) {

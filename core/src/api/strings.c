@@ -56,7 +56,10 @@ char *mi_realpath(const char *fname, char *resolved_name)
     if (resolved_name != NULL) return realpath(fname, resolved_name);
     /* not realpath(fname, NULL): that block would be libc's where malloc is not replaced */
     char path[PATH_MAX];
-    return realpath(fname, path) == NULL ? NULL : mi_strdup(path);
+    const int saved = errno; /* readlink of what is no link is an error to libc, not to us */
+    if (realpath(fname, path) == NULL) return NULL;
+    errno = saved;
+    return mi_strdup(path);
 }
 
 char *mi_heap_realpath(mi_heap_t *heap, const char *fname, char *resolved_name)

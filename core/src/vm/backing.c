@@ -1,6 +1,8 @@
 /* How claimed slices get memory and give it back, in the way of their arena: by the system's calls,
    by the program's callback, or not at all (huge pages). Called by whoever claimed the slices,
    holding no lock: a callback may do anything but use this library. */
+#include <errno.h>
+
 #include "base/check.h"
 #include "os/os.h"
 #include "rt/counters.h"
@@ -115,7 +117,9 @@ bool mic_slices_give_back(const mic_arena_t *a, size_t segment, size_t first, si
         return false; /* contents unknown: it stays dirty */
     }
     mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
-    return mic_os_purge(p, bytes) == 0; /* false: locked by the program; no retry */
+    const int error = mic_os_purge(p, bytes);
+    if (error != 0 && error != EINVAL) mic_purge_when_forced(&a->segments[segment]);
+    return error == 0; /* EINVAL: locked by the program; no retry */
 }
 
 bool mic_arena_is_ordinary(unsigned arena)

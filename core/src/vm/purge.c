@@ -50,6 +50,8 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
         mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);
         mic_count(MIC_COUNT_MMAP_CALLS, 1);
         mic_arena_advise(start, bytes);
+    } else {
+        mic_purge_when_forced(s);
     }
     mic_lock_release(&mic_arena_lock);
     mic_slices_unclaim(s, 0, slices);
@@ -57,8 +59,6 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
 }
 
 #define PURGE_HUGE_PAGE (2 * MIC_MIB)
-/* later than any time: something was too short to be purged yet */
-#define PURGE_WHEN_FORCED UINT64_MAX
 
 /* A run of free slices that is shorter stays until it is longer or somebody forces it. */
 static size_t purge_least_bytes(bool force)
@@ -76,8 +76,7 @@ static void purge_taken(const mic_arena_t *a, size_t segment, size_t least,
     for (size_t first = 0, count = 0; purge_next_run(taken, &first, &count);) {
         const size_t bytes = count << MIC_SLICE_SHIFT;
         if (bytes < least) {
-            uint64_t none = 0; /* somebody may have noted a time meanwhile */
-            (void)mic_cas_acquire(&a->segments[segment].purge_at_ms, &none, PURGE_WHEN_FORCED);
+            mic_purge_when_forced(&a->segments[segment]);
             continue;
         }
         if (!mic_slices_give_back(a, segment, first, count)) continue;

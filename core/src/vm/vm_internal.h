@@ -61,6 +61,13 @@ bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 /* Before memory that was never used is taken: if much lies free elsewhere, waiting to be purged, it
    goes first. Holding no lock. */
 void mic_purge_relieve(void);
+/* Notes that some free slices were not purged, being a short run or the system having refused for
+   the moment: the next forced purge sees to them. */
+mic_inline void mic_purge_when_forced(mic_segment_t *s)
+{
+    uint64_t none = 0; /* somebody may have noted a time meanwhile */
+    (void)mic_cas_acquire(&s->purge_at_ms, &none, UINT64_MAX);
+}
 /* Gives claimed slices back in the way of their arena. True: they are clean now. */
 bool mic_slices_give_back(const mic_arena_t *a, size_t segment, size_t first, size_t count);
 
