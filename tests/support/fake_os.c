@@ -5,6 +5,7 @@
 #include "fake_os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,7 +14,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -53,6 +56,7 @@ static struct {
     bool fail_on;   /* all that follow fail too */
     int fail_error;
     size_t failures;
+    size_t failed[FAKE_OS_KINDS + 1];
     uint64_t clock_ms, cpu_ns; /* clock: since FAKE_CLOCK_START_MS */
     const char *variables[FAKE_VARIABLES][2];
     size_t variable_count;
@@ -86,6 +90,8 @@ static int fake_failure(fake_os_kind_t kind)
     }
     if (!fake.fail_on) fake.fail_in = 0;
     fake.failures++;
+    fake.failed[FAKE_OS_ANY]++;
+    fake.failed[kind]++;
     return fake.fail_error;
 }
 
@@ -109,8 +115,17 @@ void fake_os_fail(fake_os_kind_t kind, size_t n, int error, bool all)
     pthread_mutex_unlock(&fake_mutex);
 }
 
-size_t fake_os_failures(void) { return fake.failures; }
-size_t fake_os_count(fake_os_kind_t kind) { return fake.counts[kind]; }
+static size_t fake_locked_read(const size_t *word)
+{
+    pthread_mutex_lock(&fake_mutex);
+    const size_t value = *word;
+    pthread_mutex_unlock(&fake_mutex);
+    return value;
+}
+
+size_t fake_os_failures(void) { return fake_locked_read(&fake.failures); }
+size_t fake_os_failed(fake_os_kind_t kind) { return fake_locked_read(&fake.failed[kind]); }
+size_t fake_os_count(fake_os_kind_t kind) { return fake_locked_read(&fake.counts[kind]); }
 
 const fake_os_record_t *fake_os_record(fake_os_kind_t kind, size_t i)
 {
@@ -323,8 +338,19 @@ static uint64_t fake_locked_add(uint64_t *word, uint64_t step)
 
 void fake_os_set_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms - mic_os_clock_ms()); }
 void fake_os_advance_clock_ms(uint64_t ms) { fake_locked_add(&fake.clock_ms, ms); }
-uint64_t mic_os_clock_ms(void) { return FAKE_CLOCK_START_MS + fake_locked_add(&fake.clock_ms, 0); }
-uint64_t mic_os_clock_ns(void) { return mic_os_clock_ms() * 1000000u; }
+uint64_t mic_os_clock_ms(void)
+{
+    return FAKE_CLOCK_START_MS + fake_locked_add(&fake.clock_ms, fake_os_settings.clock_step_ms);
+}
+
+uint64_t mic_os_clock_ns(void)
+{
+    if (!fake_os_settings.process_is_real) return mic_os_clock_ms() * 1000000u;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 uint64_t mic_os_thread_cpu_ns(void)
 {
     return fake_locked_add(&fake.cpu_ns, fake_os_settings.cpu_step_ns);
@@ -341,7 +367,34 @@ uint64_t mic_os_random(void) /* splitmix64 */
 /* ---- process ---- */
 
 void mic_os_init(void) {}
-void mic_os_process_info(mic_os_process_t *info) { *info = fake_os_settings.process; }
+
+/* Resident now: the second number of statm. */
+static size_t fake_real_rss(void)
+{
+    char text[128];
+    const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    const ssize_t n = read(file, text, sizeof text - 1);
+    close(file);
+    text[n > 0 ? n : 0] = 0;
+    const char *const second = strchr(text, ' ');
+    return second == NULL ? 0 : strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void mic_os_process_info(mic_os_process_t *info)
+{
+    *info = fake_os_settings.process;
+    if (!fake_os_settings.process_is_real) return;
+    const int saved = errno;
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    info->user_ms = (uint64_t)use.ru_utime.tv_sec * 1000u;
+    info->system_ms = (uint64_t)use.ru_stime.tv_sec * 1000u;
+    info->page_faults = (size_t)(use.ru_minflt + use.ru_majflt);
+    info->rss_bytes = fake_real_rss();
+    info->peak_rss_bytes = (size_t)use.ru_maxrss * 1024u;
+    if (info->peak_rss_bytes < info->rss_bytes) info->peak_rss_bytes = info->rss_bytes;
+    errno = saved;
+}
 
 void fake_os_setenv(const char *name, const char *value)
 {
@@ -394,12 +447,26 @@ mic_noreturn void mic_os_abort(void)
 
 static pthread_key_t fake_key = (pthread_key_t)-1; /* invalid until created */
 
-int mic_os_thread_exit_init(void (*at_exit)(void *pass))
+/* Calls that are not about memory. */
+static int fake_other(fake_os_kind_t kind)
 {
-    return pthread_key_create(&fake_key, at_exit);
+    pthread_mutex_lock(&fake_mutex);
+    const int error = fake_failure(kind);
+    fake_note(kind, NULL, 0, 0, error);
+    pthread_mutex_unlock(&fake_mutex);
+    return error;
 }
 
-void mic_os_thread_arm(void *pass) { (void)pthread_setspecific(fake_key, pass); }
+int mic_os_thread_exit_init(void (*at_exit)(void *pass))
+{
+    const int error = fake_other(FAKE_OS_THREAD_KEY);
+    return error != 0 ? error : pthread_key_create(&fake_key, at_exit);
+}
+
+void mic_os_thread_arm(void *pass)
+{
+    if (fake_other(FAKE_OS_THREAD_ARM) == 0) (void)pthread_setspecific(fake_key, pass);
+}
 
 uint64_t mic_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
 
@@ -413,7 +480,8 @@ bool mic_os_thread_is_alive(uint64_t id)
 
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-    return pthread_atfork(prepare, parent, child);
+    const int error = fake_other(FAKE_OS_ON_FORK);
+    return error != 0 ? error : pthread_atfork(prepare, parent, child);
 }
 
 bool fake_os_strict_overcommit;

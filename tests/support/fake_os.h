@@ -33,6 +33,9 @@ typedef enum fake_os_kind {
     FAKE_OS_REFRESH,
     FAKE_OS_ADVISE_HUGE,
     FAKE_OS_MAP_HUGE,
+    FAKE_OS_THREAD_KEY, /* mic_os_thread_exit_init */
+    FAKE_OS_THREAD_ARM, /* failing, it does nothing: the thread's end is not noticed */
+    FAKE_OS_ON_FORK,
     FAKE_OS_KINDS,
     FAKE_OS_ANY = FAKE_OS_KINDS /* for the functions below */
 } fake_os_kind_t;
@@ -74,6 +77,8 @@ static inline void fake_os_fail_from(size_t n, int error)
 }
 /* calls that failed because of this, since it was asked for */
 size_t fake_os_failures(void);
+/* calls of a kind that failed because of any of this since reset */
+size_t fake_os_failed(fake_os_kind_t kind);
 
 /* ---- time ---- */
 /* Stands still until set; starts at 1,000,000 ms. mic_os_clock_ns follows. */
@@ -91,6 +96,8 @@ struct fake_os_settings {
     int huge_node;            /* out: what mic_os_map_huge was asked for last */
     uint64_t dead_thread;     /* mic_os_thread_is_alive denies it */
     mic_os_process_t process; /* mic_os_process_info */
+    bool process_is_real;     /* mic_os_process_info and mic_os_clock_ns tell the truth */
+    uint64_t clock_step_ms;   /* what each look at mic_os_clock_ms adds */
 };
 extern struct fake_os_settings fake_os_settings;
 
