@@ -18,7 +18,7 @@ mic_subproc_t *mic_subproc_new(void)
         subproc = subproc_dead;
         if (subproc != NULL) {
             subproc_dead = subproc->next;
-        } else if (subproc_count <= UINT16_MAX) {
+        } else if (subproc_count < MIC_OWNER_ARENA) { /* owners of segments */
             subproc = mic_meta_alloc(sizeof *subproc, _Alignof(mic_subproc_t));
             if (subproc != NULL) subproc->index = (uint16_t)subproc_count++;
         }

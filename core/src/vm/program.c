@@ -23,7 +23,7 @@ static void program_set_use(unsigned index, mic_arena_state_t state, unsigned ki
     mic_arena_t *const a = &mic_arenas[index];
     const unsigned generation = mic_use_generation(mic_load_relaxed(&a->use));
     if (whom->exclusive) kind |= MIC_ARENA_EXCLUSIVE;
-    const int numa = whom->numa < 0 ? -1 : whom->numa;
+    const int numa = whom->numa < 0 || whom->numa >= INT16_MAX ? -1 : whom->numa;
     const uint64_t use = mic_use_make(state, kind, whom->subproc, numa, generation);
     if (state == MIC_ARENA_READY) mic_fetch_add_relaxed(&mic_arena_programs, 1);
     mic_store_release(&a->use, use);
@@ -184,12 +184,11 @@ static bool program_return_memory(const mic_arena_t *a)
             (void)mic_slices_give_back(a, i, 0, mic_segment_slices(a, i));
     if (!a->is_part) {
         program_uncount(a);
-        if ((kind & MIC_ARENA_GIVEN) != 0) {
-            program_uncount_reserved(bytes);
-        } else {
+        if (a->reserved_bytes != 0)
             mic_os_unreserve((void *)a->base, a->reserved_bytes);
-            program_uncount_reserved(a->reserved_bytes);
-        }
+        else if ((kind & MIC_ARENA_GIVEN) == 0)
+            (void)mic_os_decommit((void *)a->base, bytes); /* next to lost addresses, which stay */
+        program_uncount_reserved(mic_max(bytes, a->reserved_bytes));
         return true;
     }
     if ((kind & MIC_ARENA_PINNED) != 0) {
@@ -319,7 +318,7 @@ size_t mic_program_reserve_huge(size_t pages, uint64_t timeout_ms, const mic_are
     /* a page whose addresses are lost stays claimed; of an arena of its own, the rest is unused */
     const size_t rest = (n + (error == EFAULT)) * HUGE_PAGE_SEGMENTS;
     if (a->is_part) program_uncarve(a, mic_min(rest, a->segment_count), a->segment_count);
-    if (!a->is_part && error == EFAULT) a->reserved_bytes = n * HUGE_PAGE_BYTES;
+    if (error == EFAULT) a->reserved_bytes = 0; /* not to be given back as a whole */
     if (n == 0) return 0;
     mic_lock_acquire(&mic_arena_lock);
     a->segment_count = n * HUGE_PAGE_SEGMENTS;

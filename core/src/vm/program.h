@@ -55,6 +55,11 @@ bool mic_arena_from_id(const void *id, unsigned *arena);
 unsigned mic_arena_subproc(unsigned arena);
 
 /* ---- looking ---- */
+typedef struct mic_arena_area {
+    void *start;
+    size_t bytes;
+} mic_arena_area_t;
+mic_arena_area_t mic_arena_area(unsigned arena);
 typedef struct mic_arena_info {
     char *start;
     size_t bytes;

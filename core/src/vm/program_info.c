@@ -33,6 +33,12 @@ unsigned mic_arena_subproc(unsigned arena)
     return mic_use_subproc(mic_load_acquire(&mic_arenas[arena].use));
 }
 
+mic_arena_area_t mic_arena_area(unsigned arena)
+{
+    const mic_arena_t *const a = &mic_arenas[arena];
+    return (mic_arena_area_t){(void *)a->base, a->slice_count << MIC_SLICE_SHIFT};
+}
+
 static void info_add_segment(const mic_arena_t *a, size_t i, mic_arena_info_t *info)
 {
     const mic_segment_t *const s = &a->segments[i];

@@ -67,8 +67,6 @@ static void run_given_zero(long is_zero)
     fresh_require(mic_run_alloc(0, 1, 1, &place, &runs[0]) && !runs[0].zero);
     fresh_require(!mic_arena_is_ordinary(arena) && !mic_arena_zero(mic_run_start(runs[0]), 4096));
     give(runs[0]);
-    /* room for growing is not set aside in it */
-    fresh_require(!mic_run_alloc_room(3, 0, &place, &runs[0]));
 }
 
 static void run_given_uncommitted(long unused)
@@ -80,6 +78,8 @@ static void run_given_uncommitted(long unused)
     unsigned arena;
     fresh_require(mic_program_manage(&memory, &nobody_else, &arena));
     const mic_place_t place = only(arena);
+    /* its memory is not set aside for growing */
+    fresh_require(!mic_run_alloc_room(3, 0, &place, &runs[0]));
     fake_os_forget();
     fresh_require(mic_run_alloc(0, 1, 1, &place, &runs[0]) && runs[0].zero);
     fresh_require(fake_os_count(FAKE_OS_COMMIT) == 1);

@@ -92,15 +92,37 @@ static void run_preference(long unused)
     fresh_require(!mic_run_alloc(SPAN, 10000, 1, &mic_place_any, &runs[n]));
     mic_option_set(MIC_OPTION_DISALLOW_OS_ALLOC, 0);
     fresh_require(mic_run_alloc(2, 64, 1, &place, &runs[n]) && runs[n].arena == 0);
+    give(runs[0]); /* where something was freed is looked into again */
+    fresh_require(mic_run_alloc(2, 64, 1, &place, &runs[0]) && runs[0].arena == arena[1]);
     give_all(n + 1);
 }
-
-/* ---- sub-processes ---- */
 
 static size_t owner_of(mic_run_t run)
 {
     return mic_segment_owner(&mic_arenas[run.arena].segments[run.slice / MIC_SEGMENT_SLICES]);
 }
+
+/* A span does not grow into a segment that was another sub-process's last. */
+static void run_grow(long unused)
+{
+    (void)unused;
+    start();
+    const mic_place_t other = {.subproc = 1, .numa = -1};
+    mic_run_t a, b, c;
+    bool zero;
+    fresh_require(mic_run_alloc(SPAN, 512, 1, &mic_place_any, &a));
+    fresh_require(mic_run_alloc(SPAN, 512, 1, &mic_place_any, &b) && b.slice == a.slice + 512);
+    give(a);
+    give(b);
+    fresh_require(mic_run_alloc(SPAN, 512, 1, &other, &c) && c.slice == a.slice);
+    fresh_require(!mic_run_grow(c, 600, &zero));
+    fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &b) && b.slice == a.slice + 512);
+    fresh_require(owner_of(c) == 1 && owner_of(b) == 0);
+    give(c);
+    fresh_require(mic_run_alloc(SPAN, 300, 1, &other, &c) && mic_run_grow(c, 500, &zero));
+}
+
+/* ---- sub-processes ---- */
 
 /* No two sub-processes have pages in one segment, also when only odd places are left. */
 static void run_subprocs(long unused)
@@ -253,6 +275,13 @@ static void run_huge_lost(long part)
     fake_os_fail(FAKE_OS_MAP_HUGE, 2, EFAULT, false);
     fresh_require(mic_program_reserve_huge(3, 0, &everybody, &other) == 1);
     const char *const lost_too = fake_os_last(FAKE_OS_MAP_HUGE)->address;
+    const mic_arena_for_t others = {.subproc = 9, .exclusive = true, .numa = -1};
+    fake_os_fail(FAKE_OS_MAP_HUGE, 2, EFAULT, false);
+    fresh_require(mic_program_reserve_huge(3, 0, &others, &other) == 1);
+    fake_os_forget();
+    mic_arena_subproc_release(9); /* what is not lost goes back, page by page */
+    fresh_require(fake_os_count(FAKE_OS_DECOMMIT) == 1 && fake_os_count(FAKE_OS_UNRESERVE) == 0);
+    fresh_require(fake_os_last(FAKE_OS_DECOMMIT)->bytes == MIC_GIB);
     size_t n = 0;
     for (; n < 200; n++) {
         fresh_require(mic_run_alloc(SPAN, 700, 1, &mic_place_any, &runs[n]));
@@ -421,6 +450,7 @@ const fresh_case_t fresh_cases[] = {
     {"preference", NULL, run_preference},
     {"subprocs", NULL, run_subprocs},
     {"subprocs_short", limit_region, run_subprocs_short},
+    {"grow", NULL, run_grow},
     {"release", NULL, run_release},
     {"huge", NULL, run_huge},
     {"huge_lost", NULL, run_huge_lost},
@@ -446,6 +476,7 @@ static void test_subprocs(void **state)
     (void)state;
     CHECK("subprocs", 0);
     CHECK("subprocs_short", 0);
+    CHECK("grow", 0);
     CHECK("release", 0, 1);
 }
 
