@@ -198,6 +198,40 @@ def test_layout_of_the_statistics(compiler):
     check(compiler, expect(values), "c++", "c++11")
 
 
+OVERRIDE_MACROS = """
+malloc calloc realloc free strdup strndup realpath _expand _msize _recalloc _strdup _strndup _wcsdup
+_mbsdup _dupenv_s _wdupenv_s reallocf malloc_size malloc_usable_size malloc_good_size cfree valloc
+pvalloc reallocarray reallocarr memalign aligned_alloc posix_memalign _posix_memalign
+_aligned_malloc _aligned_realloc _aligned_recalloc _aligned_msize _aligned_free
+_aligned_offset_malloc _aligned_offset_realloc _aligned_offset_recalloc
+""".split()
+
+
+def test_macros_of_the_override_header():
+    if not shutil.which("gcc"):
+        pytest.skip("no gcc")
+    command = ["gcc", "-E", "-dM", "-I", str(INCLUDE), str(INCLUDE / "mimalloc-override.h")]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    macros = dict(re.findall(r"^#define (\w+)\([^)]*\) (.*)$", text, re.MULTILINE))
+    assert [name for name in OVERRIDE_MACROS if not re.match(r"mi_\w+\(", macros.get(name, ""))] == []
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_operators_of_the_new_delete_header(compiler, tmp_path):
+    """All that there are in C++17, and the library behind each."""
+    if not shutil.which(compiler) or not shutil.which("nm"):
+        pytest.skip("no compiler")
+    output = tmp_path / "operators.o"
+    command = [compiler, "-std=c++17", "-O1", "-I", str(INCLUDE), "-c", "-x", "c++", "-"]
+    text = '#include "mimalloc-new-delete.h"\n'
+    subprocess.run([*command, "-o", str(output)], input=text, text=True, check=True)
+    lines = subprocess.run(["nm", str(output)], capture_output=True, text=True, check=True).stdout
+    symbols = dict(reversed(line.split()[-2:]) for line in lines.splitlines())
+    assert {name for name, kind in symbols.items() if kind == "T"} == OPERATORS
+    undefined = {name for name, kind in symbols.items() if kind == "U"}
+    assert undefined <= NAMES and "mi_new" in undefined and "mi_free" in undefined
+
+
 # ---- binary --------------------------------------------------------------------------------------
 
 
