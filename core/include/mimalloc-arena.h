@@ -128,7 +128,8 @@ mi_decl_nodiscard mi_decl_export bool mi_arena_contains(mi_arena_id_t arena_id,
                                                         const void *p) mi_attr_noexcept;
 /** Bytes that start and size of an arena are a multiple of: 64 KiB. */
 mi_decl_nodiscard mi_decl_export size_t mi_arena_min_alignment(void) mi_attr_noexcept;
-/** Bytes that an arena has at least: 32 MiB. */
+/** Bytes that a reserved arena has at least: 32 MiB. Memory of the program may be smaller, down to
+    mi_arena_min_alignment(). */
 mi_decl_nodiscard mi_decl_export size_t mi_arena_min_size(void) mi_attr_noexcept;
 /** Prints all arenas to where messages go (mi_register_output()). */
 mi_decl_export void mi_arenas_print(void) mi_attr_noexcept;

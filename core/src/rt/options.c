@@ -37,14 +37,16 @@ ROW(PURGE_DECOMMITS, "purge_decommits", "reset_decommits", KIND_BOOL, 1,        
     "resident does not fall before).")                                                             \
 ROW(ALLOW_LARGE_OS_PAGES, "allow_large_os_pages", "large_os_pages", KIND_NUMBER,                   \
     MI_DEFAULT_ALLOW_LARGE_OS_PAGES,                                                               \
-    "No effect yet (use explicit large pages of 2 MiB where the system has set some aside).")      \
+    "Make what reserve_os_memory asks for of pages of 2 MiB, if the system has set enough aside; " \
+    "other memory never is: such pages are not given back, and after a fork they may run out.")    \
 ROW(RESERVE_HUGE_OS_PAGES, "reserve_huge_os_pages", NULL, KIND_NUMBER,                             \
     MI_DEFAULT_RESERVE_HUGE_OS_PAGES,                                                              \
-    "No effect yet (reserve this many 1 GiB pages at start).")                                     \
+    "Reserve this many pages of 1 GiB with the first malloc, half a second for each at most; "     \
+    "where there are none, as much in pages of 2 MiB.")                                            \
 ROW(RESERVE_HUGE_OS_PAGES_AT, "reserve_huge_os_pages_at", NULL, KIND_NUMBER, -1,                   \
-    "No effect yet (NUMA node of reserve_huge_os_pages; -1 = spread over all nodes).")             \
+    "NUMA node of reserve_huge_os_pages; -1 = spread over all nodes.")                             \
 ROW(RESERVE_OS_MEMORY, "reserve_os_memory", NULL, KIND_SIZE, MI_DEFAULT_RESERVE_OS_MEMORY,         \
-    "No effect yet (reserve this much memory at start).")                                          \
+    "Reserve this much with the first malloc, as mi_reserve_os_memory does.")                      \
 ROW(DEPRECATED_SEGMENT_CACHE, "deprecated_segment_cache", "segment_cache", KIND_NUMBER, 0, OLD)    \
 ROW(DEPRECATED_PAGE_RESET, "deprecated_page_reset", "page_reset", KIND_BOOL, 0, OLD)               \
 ROW(DEPRECATED_ABANDONED_PAGE_PURGE, "deprecated_abandoned_page_purge", "abandoned_page_purge",    \
@@ -55,9 +57,9 @@ ROW(DEPRECATED_EAGER_COMMIT_DELAY, "deprecated_eager_commit_delay", "eager_commi
 ROW(PURGE_DELAY, "purge_delay", "reset_delay", KIND_MS, 1000,                                      \
     "How long memory stays free before it is returned; 0 = at once, -1 = never.")                  \
 ROW(USE_NUMA_NODES, "use_numa_nodes", NULL, KIND_NUMBER, 0,                                        \
-    "No effect yet (pretend that there are this many NUMA nodes; 0 = ask the system).")            \
+    "Pretend that there are this many NUMA nodes; 0 = ask the system.")                            \
 ROW(DISALLOW_OS_ALLOC, "disallow_os_alloc", "limit_os_alloc", KIND_BOOL, 0,                        \
-    "No effect yet (use only memory that was reserved in advance).")                               \
+    "Blocks come only from arenas that were reserved or given; if these are full, memory is out.") \
 ROW(OS_TAG, "os_tag", NULL, KIND_NUMBER, 100,                                                      \
     "No effect: mappings have tags on macOS only.")                                                \
 ROW(MAX_ERRORS, "max_errors", NULL, KIND_NUMBER, 32,                                               \
@@ -69,7 +71,8 @@ ROW(DEPRECATED_MAX_SEGMENT_RECLAIM, "deprecated_max_segment_reclaim", "max_segme
 ROW(DESTROY_ON_EXIT, "destroy_on_exit", NULL, KIND_NUMBER, 0,                                      \
     "No effect yet (release memory at exit: 1 = always, 2 = only in mi_process_done).")            \
 ROW(ARENA_RESERVE, "arena_reserve", NULL, KIND_SIZE, MI_DEFAULT_ARENA_RESERVE,                     \
-    "No effect: one large region is reserved with the first malloc, see region_size.")             \
+    "No effect: one large region is reserved with the first malloc, see region_size; what is "     \
+    "reserved when it is full is as large again.")                                                 \
 ROW(ARENA_PURGE_MULT, "arena_purge_mult", NULL, KIND_NUMBER, 1,                                    \
     "Factor of purge_delay: all memory of ours is in arenas.")                                     \
 ROW(DEPRECATED_PURGE_EXTEND_DELAY, "deprecated_purge_extend_delay", "purge_extend_delay",          \
@@ -122,7 +125,8 @@ ROW(ARENA_MAX_OBJECT_SIZE, "arena_max_object_size", NULL, KIND_SIZE,            
     MI_DEFAULT_ARENA_MAX_OBJECT_SIZE,                                                              \
     "No effect: blocks of any size come from arenas.")                                             \
 ROW(ARENA_IS_NUMA_LOCAL, "arena_is_numa_local", NULL, KIND_BOOL, 0,                                \
-    "No effect: the system places memory on the node that touches it first.")                      \
+    "No effect: the system places memory on the node that touches it first; see "                  \
+    "mi_heap_set_numa_affinity for arenas that are on a node.")                                    \
 ROW(REGION_SIZE, "region_size", NULL, KIND_SIZE, 0,                                                \
     "Address space to reserve with the first malloc; 0 = 1 TiB, or less where limits ask for it.") \
 ROW(DEBUG_DEEP, "debug_deep", NULL, KIND_BOOL, 0,                                                  \
