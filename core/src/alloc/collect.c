@@ -13,9 +13,9 @@ static void collect_late(void)
 
 void mic_collect(bool force)
 {
-    if (mic_thread_is_ready()) {
+    if (mic_thread_is_ready()) mic_deferred_call(mic_tls.record, force);
+    if (mic_thread_is_ready()) { /* still */
         mic_record_t *const record = mic_tls.record;
-        mic_deferred_call(record, force);
         mic_record_enter(record);
         mic_record_drain(record);
         mic_record_collect(record);

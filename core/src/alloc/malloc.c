@@ -20,14 +20,15 @@ void mic_register_deferred(mic_deferred_fun *fun, void *arg)
 }
 
 /* Holding no lock and not inside the allocator as a forked child sees it: the callback may
-   allocate, free and fork. Not again from within itself. */
+   allocate, free, fork, and end the thread's record: the caller looks at mic_tls again. Not again
+   from within itself. */
 void mic_deferred_call(mic_record_t *record, bool force)
 {
     mic_deferred_fun *const fun = (mic_deferred_fun *)mic_load_acquire(&deferred_fun);
     if (fun == NULL || record->in_callback) return;
     record->in_callback = true;
     fun(force, record->heartbeat, (void *)mic_load_relaxed(&deferred_arg));
-    record->in_callback = false;
+    if (record == mic_tls.record) record->in_callback = false; /* else see mic_thread_attach_to */
 }
 
 /* ---- periodic work ---- */
@@ -39,7 +40,10 @@ void mic_deferred_call(mic_record_t *record, bool force)
 void mic_slow_tick(mic_record_t *record)
 {
     record->heartbeat++;
-    if (mic_unlikely(record->heartbeat % DEFERRED_PERIOD == 0)) mic_deferred_call(record, false);
+    if (mic_unlikely(record->heartbeat % DEFERRED_PERIOD == 0)) {
+        mic_deferred_call(record, false);
+        if (record != mic_tls.record) return; /* somebody else's by now */
+    }
     mic_record_enter(record);
     if (record->heartbeat % DRAIN_PERIOD == 0 && !mic_inbox_is_empty(&record->inbox))
         mic_record_drain(record);
@@ -115,14 +119,21 @@ static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
     return p;
 }
 
+static mic_theap_t *alloc_theap_of_thread(void)
+{
+    if (mic_thread_is_ready() || mic_thread_attach()) return mic_tls.theap;
+    return mic_process_start() ? &mic_record_late.theap : NULL;
+}
+
 /* The thread heap that serves a request: another than asked for when the thread is not ready yet,
-   has ended, or gave its default heap to a heap that is gone. NULL: no memory. */
+   has ended, ended its record in a callback since it asked, or gave its default heap to a heap that
+   is gone. NULL: no memory. */
 static mic_theap_t *alloc_theap(mic_theap_t *theap)
 {
-    if (mic_unlikely(theap == &mic_theap_empty)) {
-        if (mic_thread_is_ready() || mic_thread_attach()) return mic_tls.theap;
-        return mic_process_start() ? &mic_record_late.theap : NULL;
-    }
+    if (mic_unlikely(theap == &mic_theap_empty)) return alloc_theap_of_thread();
+    if (mic_unlikely(theap->record != mic_tls.record) && theap->record != &mic_record_late)
+        return mic_theap_is_open(theap) ? mic_heap_theap(mic_theap_heap(theap))
+                                        : alloc_theap_of_thread();
     if (mic_likely(theap == &theap->record->theap) || mic_theap_is_open(theap)) return theap;
     if (mic_tls.theap == theap) mic_tls.theap = &theap->record->theap;
     return &theap->record->theap;
@@ -131,11 +142,8 @@ static mic_theap_t *alloc_theap(mic_theap_t *theap)
 /* Periodic work; the user's callback may have ended the thread's record. NULL: no memory. */
 static mic_theap_t *alloc_tick(mic_theap_t *theap)
 {
-    mic_record_t *const record = theap->record;
-    mic_heap_t *const heap = mic_theap_heap(theap);
-    mic_slow_tick(record);
-    if (mic_likely(record == mic_tls.record)) return alloc_theap(theap);
-    return mic_heap_theap(heap);
+    mic_slow_tick(theap->record);
+    return alloc_theap(theap);
 }
 
 static void *alloc_once(mic_theap_t *theap, size_t bytes, bool *zeroed)

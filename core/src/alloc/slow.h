@@ -34,7 +34,8 @@ void mic_clear_span(void *start, size_t bytes);
 /* RF.12a: who frees a span holds its only block and releases it, whoever owns the page. */
 void mic_free_span(mic_page_t *page);
 
-/* Periodic work of a slow path of a ready thread, before it does what it came for. */
+/* Periodic work of a slow path of a ready thread, before it does what it came for. The record may
+   not be the thread's any more afterwards. */
 void mic_slow_tick(mic_record_t *record);
 /* The user's deferred-free callback, if there is one. */
 void mic_deferred_call(mic_record_t *record, bool force);

@@ -94,7 +94,7 @@ static void fork_rebuild_record(mic_record_t *record)
 
 static void fork_is_mine(mic_record_t *record)
 {
-    record->process_id = mic_os_process_id();
+    mic_store_relaxed(&record->process_id, mic_os_process_id());
     mic_store_relaxed(&record->thread_id, mic_os_thread_id());
 }
 

@@ -37,16 +37,16 @@ typedef struct mic_record {
         mic_inbox_t inbox;
     };
     mic_lock_t lock;
-    struct mic_subproc *subproc;    /* [authority] */
-    mic_theap_t *theaps;            /* [lock: record] of first-class heaps, by record_next */
-    mic_theap_t *theap_free;        /* [lock: record] for first-class heaps to come */
-    uint32_t theap_warm;            /* [lock: record] how many of them kept pages */
-    mic_atomic(uint32_t) busy;      /* [owner] inside a slow path; read by the forked child only */
-    mic_atomic(uint32_t) asked;     /* [atomic: relaxed] MIC_ASKED_*, at its next slow path */
-    mic_atomic(uint32_t) state;     /* [authority; read by anyone] mic_record_state_t */
-    mic_atomic(uint64_t) thread_id; /* [atomic: claim] system id of its thread, 0 = none */
-    uint64_t process_id;            /* [owner] where thread_id means something */
-    bool in_pool;                   /* [lock: pool] */
+    struct mic_subproc *subproc;     /* [authority] */
+    mic_theap_t *theaps;             /* [lock: record] of first-class heaps, by record_next */
+    mic_theap_t *theap_free;         /* [lock: record] for first-class heaps to come */
+    uint32_t theap_warm;             /* [lock: record] how many of them kept pages */
+    mic_atomic(uint32_t) busy;       /* [owner] inside a slow path; read by the forked child only */
+    mic_atomic(uint32_t) asked;      /* [atomic: relaxed] MIC_ASKED_*, at its next slow path */
+    mic_atomic(uint32_t) state;      /* [authority; read by anyone] mic_record_state_t */
+    mic_atomic(uint64_t) thread_id;  /* [atomic: claim] system id of its thread, 0 = none */
+    mic_atomic(uint64_t) process_id; /* [owner; read by anyone] where thread_id means something */
+    bool in_pool;                    /* [lock: pool] */
     struct mic_record *pool_next, *pool_prev; /* [lock: pool] */
     struct mic_record *all_next;              /* [const] every record ever made */
     struct mic_record *work_next;             /* [authority] reaper's worklist */

@@ -112,7 +112,8 @@ static mic_record_t *record_of_dead(const mic_subproc_t *subproc)
         uint64_t id = mic_load_acquire(&record->thread_id);
         /* of another process: we are a child that no fork handler told; whose thread this is is
            not known */
-        if (record->process_id != process || record->subproc != subproc) continue;
+        if (mic_load_relaxed(&record->process_id) != process || record->subproc != subproc)
+            continue;
         if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
         if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;
         mic_store_relaxed(&cursor, (uintptr_t)r);
@@ -137,7 +138,8 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
         record = record_new(subproc);
     if (record == NULL) return false;
     mic_store_relaxed(&record->state, MIC_RECORD_LIVE);
-    record->process_id = mic_os_process_id();
+    record->in_callback = false; /* one of the thread before may have ended the record */
+    mic_store_relaxed(&record->process_id, mic_os_process_id());
     mic_store_release(&record->thread_id, mic_os_thread_id());
     mic_tls.record = record;
     mic_tls.theap = &record->theap;
