@@ -85,8 +85,7 @@ bool mi_subproc_visit_heaps(mi_subproc_id_t subproc, mi_heap_visit_fun *visitor,
 {
     mic_subproc_t *const s = subproc_of(subproc);
     if (s == NULL || visitor == NULL) return false;
-    mic_heap_t *heap;
-    for (size_t k = 0; (heap = mic_subproc_heap(s, k)) != NULL; k++)
+    for (mic_heap_t *heap = &s->main; heap != NULL; heap = mic_subproc_heap_after(s, heap))
         if (!visitor(mic_api_handle(heap), arg)) return false;
     return true;
 }

@@ -72,14 +72,12 @@ void mic_heap_init_main(mic_subproc_t *subproc)
     mic_store_relaxed(&main->state, MIC_HEAP_MAIN);
 }
 
-mic_heap_t *mic_subproc_heap(mic_subproc_t *subproc, size_t k)
+mic_heap_t *mic_subproc_heap_after(mic_subproc_t *subproc, const mic_heap_t *heap)
 {
-    if (k == 0) return &subproc->main;
     mic_lock_acquire(&heaps_lock);
-    mic_heap_t *heap = subproc->heaps;
-    while (heap != NULL && --k > 0) heap = heap->next;
+    mic_heap_t *const next = heap == &subproc->main ? subproc->heaps : heap->next;
     mic_lock_release(&heaps_lock);
-    return heap;
+    return next;
 }
 
 /* ---- a thread's part ---- */
@@ -94,12 +92,30 @@ mic_theap_t *mic_record_find_theap(mic_record_t *record, const mic_heap_t *heap)
 
 static void theap_join_heap_locked(mic_theap_t *theap, mic_heap_t *heap)
 {
-    theap->heap_prev = NULL;
     theap->heap_next = heap->theaps;
-    if (theap->heap_next != NULL) theap->heap_next->heap_prev = theap;
     heap->theaps = theap;
     mic_fetch_add_relaxed(&heap->theap_count, 1);
     mic_store_release(&theap->heap, (uintptr_t)heap);
+}
+
+/* A heap that is bound to an arena, or of another sub-process: memory is not shared with others. */
+static bool heap_is_apart(const mic_heap_t *heap, const mic_record_t *record)
+{
+    return heap->place.arena != 0 || heap->subproc != record->subproc;
+}
+
+static void record_link_locked(mic_record_t *record, mic_theap_t *theap)
+{
+    theap->record_prev = NULL;
+    theap->record_next = record->theaps;
+    if (theap->record_next != NULL) theap->record_next->record_prev = theap;
+    record->theaps = theap;
+}
+
+/* Whoever allocates from the thread heap by default does so from the main heap again. */
+static void theap_not_default(const mic_theap_t *theap)
+{
+    if (mic_tls.theap == theap) mic_tls.theap = &mic_tls.record->theap;
 }
 
 /* A thread heap for the record; the caller holds the heaps lock and has authority. */
@@ -109,9 +125,11 @@ static mic_theap_t *theap_make_locked(mic_record_t *record, mic_heap_t *heap)
     mic_theap_t *theap = record->theap_free;
     if (theap != NULL) {
         record->theap_free = theap->record_next;
+        /* another thread may have ended the heap that was the default here */
+        theap_not_default(theap);
         if (theap->pages != NULL) {
             record->theap_warm--;
-            if (heap->place.arena != 0) mic_theap_destroy_locked(theap, 0);
+            if (heap_is_apart(heap, record)) mic_theap_destroy_locked(theap, 0);
         }
     } else {
         theap = mic_meta_alloc(sizeof *theap, MIC_CACHE_LINE);
@@ -119,8 +137,7 @@ static mic_theap_t *theap_make_locked(mic_record_t *record, mic_heap_t *heap)
     }
     if (theap != NULL) {
         theap->kept = false;
-        theap->record_next = record->theaps;
-        record->theaps = theap;
+        record_link_locked(record, theap);
         theap_join_heap_locked(theap, heap);
     }
     mic_lock_release(&record->lock);
@@ -237,9 +254,11 @@ static void heap_bury_locked(mic_heap_t *heap)
 static void theap_retire_locked(mic_theap_t *theap)
 {
     mic_record_t *const record = theap->record;
-    mic_theap_t **at = &record->theaps;
-    while (*at != theap) at = &(*at)->record_next;
-    *at = theap->record_next;
+    if (theap->record_prev != NULL)
+        theap->record_prev->record_next = theap->record_next;
+    else
+        record->theaps = theap->record_next;
+    if (theap->record_next != NULL) theap->record_next->record_prev = theap->record_prev;
     mic_store_release(&theap->heap, 0);
     theap->record_next = record->theap_free;
     record->theap_free = theap;
@@ -258,7 +277,7 @@ static bool theap_may_stay_warm(const mic_theap_t *theap, const mic_heap_t *heap
 {
     const mic_record_t *const record = theap->record;
     return mic_load_relaxed(&record->state) == MIC_RECORD_LIVE &&
-           record->theap_warm < WARM_THEAPS && heap->place.arena == 0;
+           record->theap_warm < WARM_THEAPS && !heap_is_apart(heap, record);
 }
 
 static bool heap_can_go(const mic_heap_t *heap, const char *what)
@@ -266,12 +285,6 @@ static bool heap_can_go(const mic_heap_t *heap, const char *what)
     if (mic_load_relaxed(&heap->state) == MIC_HEAP_LIVE) return true;
     mic_report_warning(false, "%s of the main heap is ignored", what);
     return false;
-}
-
-/* Whoever allocates from the thread heap by default does so from the main heap again. */
-static void theap_not_default(const mic_theap_t *theap)
-{
-    if (mic_tls.theap == theap) mic_tls.theap = &mic_tls.record->theap;
 }
 
 void mic_heap_destroy(mic_heap_t *heap)
@@ -285,7 +298,7 @@ void mic_heap_destroy(mic_heap_t *heap)
         mic_record_t *const record = theap->record;
         theap_not_default(theap);
         mic_lock_acquire(&record->lock);
-        theap->heap_next = theap->heap_prev = NULL;
+        theap->heap_next = NULL;
         mic_theap_destroy_locked(theap, theap_may_stay_warm(theap, heap) ? WARM_PAGES : 0);
         theap_retire_locked(theap);
         mic_lock_release(&record->lock);
@@ -296,38 +309,47 @@ void mic_heap_destroy(mic_heap_t *heap)
     mic_lock_release(&heaps_lock);
 }
 
+static void theap_merge_locked(mic_theap_t *theap)
+{
+    if (theap->kept)
+        mic_theap_collect_locked(theap);
+    else
+        mic_theap_merge_locked(theap, &theap->record->theap);
+    if (theap->pages == NULL) theap_retire_locked(theap);
+}
+
 static void record_merge_locked(mic_record_t *record)
 {
     for (mic_theap_t *t = record->theaps, *next; t != NULL; t = next) {
         next = t->record_next;
-        if (!mic_theap_is_closed(t)) continue;
-        if (!t->kept) mic_theap_merge_locked(t, &record->theap);
-        if (t->pages == NULL) theap_retire_locked(t);
+        if (mic_theap_is_closed(t)) theap_merge_locked(t);
     }
 }
 
 /* The caller has authority over the record. */
-static void record_merge(mic_record_t *record)
+static void theap_merge(mic_theap_t *theap)
 {
+    mic_record_t *const record = theap->record;
     mic_record_enter(record);
     mic_lock_acquire(&record->lock);
-    record_merge_locked(record);
+    if (mic_theap_is_closed(theap)) theap_merge_locked(theap); /* else somebody else was faster */
     mic_lock_release(&record->lock);
     mic_record_leave(record);
 }
 
 /* Now, if the record is ours to touch; else at its owner's next slow path. */
-static void record_merge_soon(mic_record_t *record)
+static void theap_merge_soon(mic_theap_t *theap)
 {
+    mic_record_t *const record = theap->record;
     if (record == &mic_record_late) {
         mic_lock_acquire(&mic_late_lock);
-        record_merge(record);
+        theap_merge(theap);
         mic_lock_release(&mic_late_lock);
     } else if (record == mic_tls.record) {
-        record_merge(record);
+        theap_merge(theap);
     } else if (mic_pool_take(record)) {
         mic_record_adopt(record);
-        record_merge(record);
+        theap_merge(theap);
         mic_record_put_back(record);
     } else {
         mic_fetch_or_relaxed(&record->asked, MIC_ASKED_MERGE);
@@ -346,12 +368,12 @@ void mic_heap_delete(mic_heap_t *heap)
         mic_record_t *const record = theap->record;
         theap_not_default(theap);
         mic_lock_acquire(&record->lock);
-        theap->heap_next = theap->heap_prev = NULL;
-        /* an arena that is not for everybody: its pages serve nobody else until they are empty */
-        theap->kept = heap->place.arena != 0;
+        theap->heap_next = NULL;
+        /* its pages serve nobody else until they are empty */
+        theap->kept = heap_is_apart(heap, record);
         mic_store_release(&theap->heap, main | MIC_THEAP_CLOSED);
         mic_lock_release(&record->lock);
-        record_merge_soon(record);
+        theap_merge_soon(theap);
         theap = next;
     }
     mic_lock_acquire(&heaps_lock);
@@ -383,14 +405,29 @@ void mic_record_collect(mic_record_t *record)
     mic_lock_release(&record->lock);
 }
 
-void mic_record_drop_closed_locked(mic_record_t *record)
+static void record_drop(mic_record_t *record, const mic_heap_t *heap)
 {
+    mic_lock_acquire(&record->lock);
     for (mic_theap_t *t = record->theaps, *next; t != NULL; t = next) {
         next = t->record_next;
+        if (mic_theap_heap(t) != heap) continue;
+        theap_not_default(t);
         mic_theap_destroy_locked(t, 0);
         theap_retire_locked(t);
     }
-    record_cool_locked(record);
+    if (record->subproc == heap->subproc) record_cool_locked(record);
+    mic_lock_release(&record->lock);
+}
+
+void mic_heap_drop_main(mic_subproc_t *subproc)
+{
+    mic_lock_acquire(&heaps_lock);
+    subproc->main.theaps = NULL;
+    mic_store_relaxed(&subproc->main.theap_count, 0);
+    mic_lock_release(&heaps_lock);
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        record_drop(r, &subproc->main);
+    record_drop(&mic_record_late, &subproc->main);
 }
 
 /* The one after `theap`; NULL: the first one. They come at the front, and none goes before the heap

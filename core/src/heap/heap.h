@@ -74,8 +74,10 @@ bool mic_heap_each_theap(mic_heap_t *heap, mic_theap_fun *fun, void *arg);
 
 /* The main heap of a fresh sub-process. */
 void mic_heap_init_main(mic_subproc_t *subproc);
-/* Releases closed thread heaps with all that lives in them. */
-void mic_record_drop_closed_locked(mic_record_t *record);
+/* What records have of the main heap of a sub-process beside the thread heap that is embedded in
+   those of its own: thread heaps of heaps that were deleted, and those of other sub-processes'
+   threads. All that lives in them is released. */
+void mic_heap_drop_main(mic_subproc_t *subproc);
 
 /* ---- sub-processes ---- */
 
@@ -87,8 +89,9 @@ mic_subproc_t *mic_subproc_current(void);
 /* Before the thread's first allocation. */
 void mic_subproc_join(mic_subproc_t *subproc);
 
-/* The k-th live heap, the main heap first; NULL: no more. May miss heaps that come or go. */
-mic_heap_t *mic_subproc_heap(mic_subproc_t *subproc, size_t k);
+/* The live heap after a given one, which stays; the main heap comes first. NULL: no more. Each that
+   was there at the start is met once, later ones are not. */
+mic_heap_t *mic_subproc_heap_after(mic_subproc_t *subproc, const mic_heap_t *heap);
 
 /* ---- fork ---- */
 void mic_subprocs_lock_for_fork(void);

@@ -56,7 +56,6 @@ static void subproc_leave(mic_record_t *record)
     if (taken) mic_record_adopt(record);
     mic_lock_acquire(&record->lock);
     mic_theap_destroy_locked(&record->theap, 0);
-    mic_record_drop_closed_locked(record);
     mic_store_release(&record->theap.heap, (uintptr_t)&mic_subproc_main.main);
     record->subproc = &mic_subproc_main;
     mic_lock_release(&record->lock);
@@ -73,12 +72,13 @@ static bool subproc_has_threads(const mic_subproc_t *subproc)
 void mic_subproc_destroy(mic_subproc_t *subproc)
 {
     mic_heap_t *heap;
-    if (subproc == &mic_subproc_main || subproc_has_threads(subproc)) {
-        mic_report_warning(false, "mi_subproc_destroy of the main sub-process, or of one with "
-                                  "threads, is ignored");
+    if (subproc == &mic_subproc_main || !subproc->live || subproc_has_threads(subproc)) {
+        mic_report_warning(false, "mi_subproc_destroy of the main sub-process, of one with "
+                                  "threads, or of one that is gone, is ignored");
         return;
     }
-    while ((heap = mic_subproc_heap(subproc, 1)) != NULL) mic_heap_destroy(heap);
+    while ((heap = mic_subproc_heap_after(subproc, &subproc->main)) != NULL) mic_heap_destroy(heap);
+    mic_heap_drop_main(subproc);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
         if (r->subproc == subproc) subproc_leave(r);
     mic_arena_subproc_release(subproc->index);

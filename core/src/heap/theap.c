@@ -476,6 +476,7 @@ bool mic_theap_adopt_page(mic_page_t *page, mic_record_t *from, mic_record_t *to
 
 void mic_theap_merge_locked(mic_theap_t *from, mic_theap_t *to)
 {
+    mic_theap_collect_locked(from); /* empty pages would only pile up in the queues of `to` */
     while (from->pages != NULL) theap_relink_locked(from->pages, from, to);
     from->polls = 0;
 }

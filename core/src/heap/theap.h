@@ -36,8 +36,8 @@ typedef struct mic_theap {
     mic_atomic(uintptr_t) heap; /* [lock: record; read by anyone] its heap | MIC_THEAP_CLOSED; 0 =
                                    of none */
     bool kept;                  /* [lock: record] closed, and its pages do not go to another */
-    struct mic_theap *heap_next, *heap_prev; /* [lock: heaps] of the same heap */
-    struct mic_theap *record_next;           /* [lock: record] others of the same record */
+    struct mic_theap *heap_next;                 /* [lock: heaps] of the same heap */
+    struct mic_theap *record_next, *record_prev; /* [lock: record] others of the same record */
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
@@ -120,7 +120,8 @@ bool mic_theap_adopt_page(mic_page_t *page, struct mic_record *from, struct mic_
    nobody who has locked either of them since it was raised can miss it. */
 extern mic_atomic(uint32_t) mic_theap_moves_held;
 
-/* All pages of `from` go to `to`, of the same record; `from` is empty then. */
+/* All pages of `from` that hold blocks go to `to`, of the same record; `from` is empty then. The
+   caller has authority. */
 void mic_theap_merge_locked(mic_theap_t *from, mic_theap_t *to);
 /* RF.19: releases all pages, whatever lives in them. Needs no authority over the record, only that
    nobody uses the heap. keep: up to so many small pages that were hardly used stay, as the active
