@@ -493,7 +493,7 @@ void world_exit(mic_record_t *mine)
     world_be(NULL);
     ghost_orphan(mine, true);
     if (mine->theap.active[CLS] != NULL || mine->theap.polls != 0) mic_theap_collect(&mine->theap);
-    mine->state = MIC_RECORD_ORPHAN;
+    mic_store_relaxed(&mine->state, MIC_RECORD_ORPHAN);
     mic_record_put_back(mine);
 }
 
