@@ -3,9 +3,10 @@
 
     tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
     tools/run_tests.py test    all tests of release and debug, unit, api and death tests of secure,
-                               sanitizers, golden, contract, install, integration, fallback, and
+                               death tests of hardened, sanitizers, golden, contract, install, integration, fallback, and
                                those of python/ and rust/ where they exist
-    tools/run_tests.py soak    the stress tests at full length, release, debug and tsan
+    tools/run_tests.py soak    the stress tests at full length, release, debug and tsan; all trials
+                               of the death tests, and 10,000 runs of each correct program
 
 Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
 in build/test-logs. The last line of the output is `N passed, N failed[, N skipped]`; the exit
@@ -219,6 +220,7 @@ def tier_test(results, scale):
     for preset in ("release", "debug", "asan", "ubsan", "tsan"):
         c_tests(results, preset, scale=scale)
     c_tests(results, "secure", QUICK, scale)
+    c_tests(results, "hardened", ["death"], scale)
     for folder in ("golden", "contract", "model", "install", "integration", "fallback"):
         py_tests(results, f"tests/{folder}")
     py_tests(results, "python")
@@ -228,6 +230,8 @@ def tier_test(results, scale):
 def tier_soak(results, scale):
     for preset in ("release", "debug", "tsan"):
         c_tests(results, preset, ["stress"], scale, limit_minutes=12 * 60)
+    for preset in ("release", "debug", "secure", "hardened"):
+        c_tests(results, preset, ["death"], scale, limit_minutes=12 * 60)
 
 
 def main():
