@@ -70,11 +70,14 @@ mi_decl_nodiscard mi_decl_export void *mi_aligned_offset_recalloc(void *p, size_
                                                                   size_t offset) mi_attr_noexcept
     mi_attr_alloc_size2(2, 3);
 
-/** mi_free() for callers who know the size the block was asked for. */
+/** mi_free() for callers who know the size the block was asked for. Debug and secure builds report
+    a size that it cannot have had (EINVAL), and free the block all the same. */
 mi_decl_export void mi_free_size(void *p, size_t size) mi_attr_noexcept;
-/** mi_free() for callers who know size and alignment. */
+/** mi_free() for callers who know size and alignment. Debug and secure builds report what cannot
+    be (EINVAL), and free the block all the same. */
 mi_decl_export void mi_free_size_aligned(void *p, size_t size, size_t alignment) mi_attr_noexcept;
-/** mi_free() for callers who know the alignment. */
+/** mi_free() for callers who know the alignment. Debug and secure builds report an address that is
+    not aligned so (EINVAL), and free the block all the same. */
 mi_decl_export void mi_free_aligned(void *p, size_t alignment) mi_attr_noexcept;
 /** @} */
 

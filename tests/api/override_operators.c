@@ -73,11 +73,37 @@ static void nothrow_is_null(void **state)
     api_assert_fails(aligned_nothrow_new_array(API_HUGE, 64, &tag), ENOMEM);
 }
 
+static void delete_wrongly(void (*run)(void *), void *p)
+{
+    api_record_start();
+    run(p);
+    api_record_stop();
+    assert_int_equal(api_record.errors, 1);
+    assert_int_equal(api_record.last_error, EINVAL);
+}
+
+static void too_large(void *p) { sized_delete(p, 2000); }
+static void too_small(void *p) { sized_delete_array(p, 100); }
+static void not_aligned(void *p) { aligned_delete(p, (size_t)1 << 40); }
+static void too_large_aligned(void *p) { sized_aligned_delete(p, 100000, 32); }
+
+/* An object deleted as one of another type, in builds that look. */
+static void wrong_sizes_are_reported(void **state)
+{
+    (void)state;
+    if (!API_CHECKED) skip();
+    delete_wrongly(too_large, plain_new(1000));
+    delete_wrongly(too_small, plain_new_array(1000));
+    delete_wrongly(not_aligned, aligned_new(1000, 32));
+    delete_wrongly(too_large_aligned, aligned_new(1000, 32));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operator),
         cmocka_unit_test(nothrow_is_null),
+        cmocka_unit_test(wrong_sizes_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

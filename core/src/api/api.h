@@ -33,4 +33,16 @@ mic_inline void *mic_api_try_malloc(size_t bytes)
 void *mic_api_new_slow(size_t bytes);
 void *mic_api_new_nothrow_slow(size_t bytes);
 
+/* free for callers who know size and alignment, 0 where they do not. exact: the block was asked for
+   with that size and no alignment, as the language has it; else the size is at most that. */
+void mic_api_free_checked(void *p, size_t size, size_t alignment, bool exact);
+
+mic_inline void mic_api_free_hinted(void *p, size_t size, size_t alignment, bool exact)
+{
+    if (CFG_ASSERT)
+        mic_api_free_checked(p, size, alignment, exact);
+    else
+        mic_free(p);
+}
+
 #endif

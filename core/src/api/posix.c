@@ -1,6 +1,7 @@
 /* The names that POSIX, BSD, macOS, glibc and Windows have for the same things. */
 #include "api/api.h"
 #include "os/os.h"
+#include "rt/report.h"
 
 void mi_cfree(void *p)
 {
@@ -85,22 +86,32 @@ void *mi_aligned_offset_recalloc(void *p, size_t newcount, size_t size, size_t a
     return mi_recalloc_aligned_at(p, newcount, size, alignment, offset);
 }
 
-/* What the caller knows of the block is not needed: its page knows. */
+/* What the caller knows of the block is not needed: its page knows. In checking builds the two must
+   agree. A block has no record of the size it was asked for; these are what it can have been. */
 
-void mi_free_size(void *p, size_t size)
+static bool posix_size_is_possible(const void *p, size_t size, bool exact)
 {
-    (void)size;
+    const size_t usable = mic_usable_size(p);
+    if (usable == 0) return true; /* not ours: free tells */
+    if (size > usable) return false;
+    /* resizing leaves a block where it is while at least half of it is used */
+    return !exact || size >= usable / 2 || mic_good_size(size) >= usable;
+}
+
+mic_noinline void mic_api_free_checked(void *p, size_t size, size_t alignment, bool exact)
+{
+    if (p != NULL && !posix_size_is_possible(p, size, exact))
+        mic_report_error(EINVAL, "free of %p: not a block of %zu bytes", p, size);
+    else if (alignment != 0 && (uintptr_t)p % alignment != 0)
+        mic_report_error(EINVAL, "free of %p: not aligned to %zu bytes", p, alignment);
     mic_free(p);
 }
+
+void mi_free_size(void *p, size_t size) { mic_api_free_hinted(p, size, 0, false); }
 
 void mi_free_size_aligned(void *p, size_t size, size_t alignment)
 {
-    (void)size, (void)alignment;
-    mic_free(p);
+    mic_api_free_hinted(p, size, alignment, false);
 }
 
-void mi_free_aligned(void *p, size_t alignment)
-{
-    (void)alignment;
-    mic_free(p);
-}
+void mi_free_aligned(void *p, size_t alignment) { mic_api_free_hinted(p, 0, alignment, false); }

@@ -1,0 +1,84 @@
+/* Freeing with what the caller knows of the block: right hints free it, in every build; wrong ones
+   are found where there is time to look (debug and secure builds), and the block is freed anyway. */
+#include "api_test.h"
+
+static const size_t sizes[] = {0, 1, 15, 16, 100, 1000, 8192, 50000, 300000, 600000, 5000000};
+#define SIZES (sizeof sizes / sizeof sizes[0])
+
+static void right_hints_free(void **state)
+{
+    (void)state;
+    api_record_start();
+    errno = 5;
+    for (size_t s = 0; s < SIZES; s++) {
+        const size_t n = sizes[s];
+        void *p = mi_malloc(n);
+        mi_free_size(p, n);
+        p = mi_malloc(n);
+        mi_free_size(p, mi_usable_size(p)); /* what it has room for */
+        p = mi_calloc(n, 1);
+        mi_free_size(mi_realloc(p, n + 7), n + 7);
+        for (size_t alignment = 1; alignment <= 256 * MIC_KIB; alignment *= 4) {
+            mi_free_size_aligned(mi_malloc_aligned(n, alignment), n, alignment);
+            mi_free_aligned(mi_malloc_aligned(n, alignment), alignment);
+            mi_free_size(mi_malloc_aligned(n, alignment), n); /* half of what is known */
+        }
+        mi_free_size_aligned(mi_malloc(n), n, 8);
+        mi_free_aligned(mi_malloc_aligned_at(n, 64, 24), 8);
+    }
+    mi_free_size(NULL, 100);
+    mi_free_size_aligned(NULL, 100, 64);
+    mi_free_aligned(NULL, 64);
+    assert_int_equal(errno, 5);
+    api_record_stop();
+    assert_int_equal(api_record.errors, 0);
+    assert_string_equal(api_record.text, "");
+}
+
+static void wrong_sizes_are_reported(void **state)
+{
+    (void)state;
+    if (!API_CHECKED) skip();
+    for (size_t s = 0; s < SIZES; s++) {
+        void *const p = mi_malloc(sizes[s]);
+        api_record_start();
+        mi_free_size(p, mi_usable_size(p) + 1);
+        api_record_stop();
+        assert_int_equal(api_record.errors, 1);
+        assert_int_equal(api_record.last_error, EINVAL);
+        void *const q = mi_malloc_aligned(sizes[s], 128);
+        api_record_start();
+        mi_free_size_aligned(q, mi_usable_size(q) + 1, 128);
+        api_record_stop();
+        assert_int_equal(api_record.errors, 1);
+        assert_int_equal(api_record.last_error, EINVAL);
+    }
+}
+
+static void wrong_alignments_are_reported(void **state)
+{
+    (void)state;
+    if (!API_CHECKED) skip();
+    char *p = mi_malloc(100), *const q = mi_malloc(100); /* one of the two starts no page */
+    api_record_start();
+    mi_free_aligned((uintptr_t)p % 4096 == 0 ? q : p, 4096);
+    api_record_stop();
+    mi_free((uintptr_t)p % 4096 == 0 ? p : q);
+    assert_int_equal(api_record.errors, 1);
+    assert_int_equal(api_record.last_error, EINVAL);
+    p = mi_malloc(100);
+    api_record_start();
+    mi_free_size_aligned(p, 100, (size_t)1 << 40);
+    api_record_stop();
+    assert_int_equal(api_record.errors, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(right_hints_free),
+        cmocka_unit_test(wrong_sizes_are_reported),
+        cmocka_unit_test(wrong_alignments_are_reported),
+    };
+    return cmocka_run_group_tests_name("free hints", tests, NULL, NULL);
+}
