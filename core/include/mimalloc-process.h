@@ -38,9 +38,9 @@ mi_decl_export void mi_register_deferred_free(mi_deferred_free_fun *deferred_fre
 /** Registers where messages go; NULL: to standard error. What was written before the library was
     ready is handed to the first function registered. */
 mi_decl_export void mi_register_output(mi_output_fun *out, void *arg) mi_attr_noexcept;
-/** Registers what is called on errors, in place of the default: message only; in secure builds
-    abort on misuse of free, in debug and secure builds abort on corruption (EFAULT), and with
-    MI_XMALLOC abort without memory (ENOMEM, EOVERFLOW). */
+/** Registers what is called on errors, in place of the default: message only; in debug
+    and secure builds abort on misuse (EAGAIN, EINVAL, EFAULT), and with MI_XMALLOC abort without
+    memory (ENOMEM, EOVERFLOW). If the function returns, the call that was wrong is ignored. */
 mi_decl_export void mi_register_error(mi_error_fun *fun, void *arg) mi_attr_noexcept;
 /** @} */
 

@@ -84,11 +84,14 @@ static void usable_size_by_all_names(void **state)
     const void *const foreign[] = {
         NULL,  area, &area[1], &p, (void *)16, (void *)~(uintptr_t)0, (void *)((uintptr_t)1 << 63),
         stdout};
+    api_record_start(); /* builds that check report it */
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
         assert_int_equal(mi_malloc_size(foreign[i]), 0);
         assert_int_equal(mi_malloc_usable_size(foreign[i]), 0);
         assert_int_equal(mi_usable_size(foreign[i]), 0);
     }
+    api_record_stop();
+    assert_int_equal(api_record.errors, API_CHECKED ? 3 * 7 : 0);
 }
 
 static void cfree_ignores_what_is_not_ours(void **state)

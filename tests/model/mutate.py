@@ -164,8 +164,8 @@ STEPS = [
     Mutation("move_publishes_unlocked", "RF.16", THEAP, _MOVE_PUBLISH, "(void)0;",
              ((_PAIR_END, _PAIR_END + "\n    if (target != NULL) " + _MOVE_PUBLISH.replace("to->record->inbox", "to->inbox")),)),
     Mutation("move_without_owner_again", "RF.16", THEAP,
-             "if (mic_record_of_owner(mic_page_owner_seen(page)) == from && page->kind != MIC_PAGE_SPAN) {",
-             "if (page->kind != MIC_PAGE_SPAN) {"),
+             "        mic_record_of_owner(mic_page_owner_seen(page)) == from && page->kind != MIC_PAGE_SPAN) {",
+             "        page->kind != MIC_PAGE_SPAN) {"),
     Mutation("destroy_keeps_words", "RF.19", THEAP, "if (mic_remote_any(page)) (void)mic_remote_clear(page);",
              ""),
 ]

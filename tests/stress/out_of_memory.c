@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "mimalloc.h"
 #include "stress.h"
 
@@ -109,7 +110,8 @@ static void case_space(size_t bytes, size_t percent)
     mi_free(p);
 }
 static void case_space_1k(void) { case_space(1000, 25); }
-static void case_space_16m(void) { case_space(16 * MIB - 4096, 50); }
+/* two to a segment, with their guards where there are any */
+static void case_space_16m(void) { case_space(16 * MIB - 4096 - (CFG_BITS ? 128 * 1024 : 0), 50); }
 static void case_space_1m(void) { case_space(MIB, 25); }
 static void case_space_mixed(void)
 {

@@ -241,9 +241,9 @@ static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t 
     const int saved = errno;
     pthread_mutex_lock(&fake_mutex);
     fake_range_t *const range = fake_find(address, bytes);
-    const int error = fake_failure(kind);
-    const bool keeps =
-        kind == FAKE_OS_PURGE || kind == FAKE_OS_PURGE_LAZY || kind == FAKE_OS_REFRESH;
+    const int error = kind == FAKE_OS_UNGUARD ? 0 : fake_failure(kind);
+    const bool keeps = kind == FAKE_OS_PURGE || kind == FAKE_OS_PURGE_LAZY ||
+                       kind == FAKE_OS_REFRESH || kind == FAKE_OS_GUARD || kind == FAKE_OS_UNGUARD;
     if (keeps && !fake_is_committed(range, address, bytes))
         fake_complain("not committed", address, bytes);
     bool ok = true;
@@ -261,6 +261,11 @@ static int fake_change(fake_os_kind_t kind, void *address, size_t bytes, size_t 
         ok = madvise(address, bytes, MADV_DONTNEED) == 0;
     } else if (error == 0 && kind == FAKE_OS_PURGE_LAZY) {
         memset(address, FAKE_SCRIBBLE, bytes);
+    } else if (error == 0 && kind == FAKE_OS_GUARD) {
+        ok =
+            madvise(address, bytes, MADV_DONTNEED) == 0 && mprotect(address, bytes, PROT_NONE) == 0;
+    } else if (kind == FAKE_OS_UNGUARD) {
+        ok = mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
     }
     if (!ok) fake_complain("the system refused", address, bytes);
     fake_note(kind, address, bytes, extra, error);
@@ -274,6 +279,12 @@ int mic_os_decommit(void *p, size_t n) { return fake_change(FAKE_OS_DECOMMIT, p,
 int mic_os_purge(void *p, size_t n) { return fake_change(FAKE_OS_PURGE, p, n, 0); }
 int mic_os_purge_lazy(void *p, size_t n) { return fake_change(FAKE_OS_PURGE_LAZY, p, n, 0); }
 int mic_os_refresh(void *p, size_t n) { return fake_change(FAKE_OS_REFRESH, p, n, 0); }
+int mic_os_guard(void *p, size_t n) { return fake_change(FAKE_OS_GUARD, p, n, 0); }
+void mic_os_unguard(void *p, size_t n, size_t count)
+{
+    (void)fake_change(FAKE_OS_UNGUARD, p, n, count);
+}
+void mic_os_seal(void *p, size_t n) { (void)p, (void)n; }
 int mic_os_advise_huge(void *p, size_t n, bool allow)
 {
     return fake_change(FAKE_OS_ADVISE_HUGE, p, n, allow);
@@ -356,12 +367,15 @@ uint64_t mic_os_thread_cpu_ns(void)
     return fake_locked_add(&fake.cpu_ns, fake_os_settings.cpu_step_ns);
 }
 
-uint64_t mic_os_random(void) /* splitmix64 */
+void mic_os_random(void *bytes, size_t count) /* splitmix64 */
 {
-    uint64_t x = fake_locked_add(&fake_os_settings.seed, 0x9e3779b97f4a7c15u);
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
+    for (size_t at = 0; at < count; at += 8) {
+        uint64_t x = fake_locked_add(&fake_os_settings.seed, 0x9e3779b97f4a7c15u);
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+        x ^= x >> 31;
+        memcpy((char *)bytes + at, &x, count - at < 8 ? count - at : 8);
+    }
 }
 
 /* ---- process ---- */

@@ -32,6 +32,8 @@ typedef enum fake_os_kind {
     FAKE_OS_MOVE,
     FAKE_OS_REFRESH,
     FAKE_OS_ADVISE_HUGE,
+    FAKE_OS_GUARD,
+    FAKE_OS_UNGUARD, /* cannot fail; extra: how many guards */
     FAKE_OS_MAP_HUGE,
     FAKE_OS_THREAD_KEY, /* mic_os_thread_exit_init */
     FAKE_OS_THREAD_ARM, /* failing, it does nothing: the thread's end is not noticed */

@@ -318,8 +318,9 @@ static bool fault_is_excused(const char *test)
 static void fault_show_kinds(void)
 {
     static const char *const kinds[FAKE_OS_KINDS] = {
-        "reserve", "unreserve", "commit",     "decommit",   "purge",      "lazy purge",   "move",
-        "refresh", "advice",    "huge pages", "thread key", "thread arm", "fork handlers"};
+        "reserve",    "unreserve",  "commit",     "decommit",   "purge",
+        "lazy purge", "move",       "refresh",    "advice",     "guard",
+        "unguard",    "huge pages", "thread key", "thread arm", "fork handlers"};
     for (int i = 0; i < FAKE_OS_KINDS; i++)
         if (fault_shared->failed[i] != 0)
             fprintf(stderr, "  %zu calls failed: %s\n", fault_shared->failed[i], kinds[i]);

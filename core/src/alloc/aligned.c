@@ -7,19 +7,24 @@
 
 #include "alloc/slow.h"
 #include "base/check.h"
+#include "os/os.h"
 #include "rt/report.h"
 
 static void *aligned_from_class(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero)
 {
-    unsigned cls = mic_class_of(mic_max(bytes, alignment));
+    unsigned cls = mic_class_of(mic_max(bytes + MIC_CANARY_BYTES, alignment));
     while ((mic_class_bytes(cls) & (alignment - 1)) != 0) cls++;
-    const size_t block = mic_class_bytes(cls);
+    /* large blocks with guards between them are aligned to OS pages only */
+    if (CFG_BITS && cls > MIC_CLASS_MEDIUM_LAST && alignment > mic_os_info.page_bytes)
+        return mic_alloc_span_in(theap, bytes, MIC_SLICE_BYTES, zero);
+    const size_t block = mic_class_bytes(cls) - MIC_CANARY_BYTES;
     return zero ? mic_zalloc_in(theap, block) : mic_malloc_in(theap, block);
 }
 
-void mic_alloc_mark_inner(void *block)
+void mic_alloc_mark_inner(void *block, const void *p)
 {
     mic_page_t *const page = mic_page_of(block);
+    if (CFG_BITS) mic_bits_mark_inner(page, block, p);
     if (mic_thread_is_ready()) {
         mic_page_owner_tag(page, MIC_OWNER_INNER, 0);
     } else { /* the late record's: tags change under its lock */
@@ -38,7 +43,7 @@ static void *aligned_at_offset(mic_theap_t *theap, size_t bytes, size_t alignmen
     if (block == NULL) return NULL;
     const uintptr_t miss = ((uintptr_t)block + offset) & (alignment - 1);
     if (miss == 0) return block;
-    mic_alloc_mark_inner(block);
+    mic_alloc_mark_inner(block, block + (alignment - miss));
     return block + (alignment - miss);
 }
 
@@ -53,7 +58,7 @@ void *mic_alloc_aligned_in(mic_theap_t *theap, size_t bytes, size_t alignment, s
     if (mic_likely((offset & (alignment - 1)) == 0)) {
         if (alignment <= MIC_ALIGN_MAX_NATURAL)
             return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);
-        if (alignment <= MIC_SLICE_BYTES && bytes <= MIC_LARGE_BLOCK_MAX)
+        if (alignment <= MIC_SLICE_BYTES && bytes <= MIC_CLASS_REQUEST_MAX)
             return aligned_from_class(theap, bytes, alignment, zero);
         return mic_alloc_span_in(theap, bytes, mic_max(alignment, MIC_SLICE_BYTES), zero);
     }

@@ -20,7 +20,7 @@ static void count_page(const mic_page_t *page, const mic_theap_t *theap, mic_hea
     mic_class_count_t *const c = &counts->classes[page->cls];
     const mic_page_seen_t seen = mic_page_see(page);
     size_t live = seen.used;
-    if (seen.active) live -= mic_min(live, count_listed(page, theap));
+    if (!CFG_BITS && seen.active) live -= mic_min(live, count_listed(page, theap));
     c->pages++;
     c->live += live;
     c->live_bytes += live * seen.block_bytes;

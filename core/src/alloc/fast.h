@@ -8,6 +8,7 @@
 #ifndef MIC_ALLOC_FAST_H
 #define MIC_ALLOC_FAST_H
 
+#include "heap/active.h"
 #include "heap/heap.h"
 #include "os/tls.h"
 
@@ -20,21 +21,11 @@ mic_hidden void mic_free_slow(void *p);
 /* The push emptied the page. */
 mic_hidden void mic_free_emptied(mic_page_t *page);
 
-mic_inline mic_block_t *mic_theap_pop(mic_theap_t *theap, unsigned cls)
-{
-    mic_block_t *const block = theap->list[cls];
-    if (mic_unlikely(block == NULL)) return NULL;
-    mic_block_t *const next = block->next;
-    theap->list[cls] = next;
-    if (CFG_PREFETCH_NEXT) mic_prefetch(next);
-    return block;
-}
-
 mic_inline void *mic_malloc(size_t bytes)
 {
-    if (mic_unlikely(bytes > MIC_TABLE_MAX_BYTES)) return mic_malloc_slow(bytes);
+    if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX)) return mic_malloc_slow(bytes);
     mic_theap_t *const theap = mic_tls.theap;
-    mic_block_t *const block = mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+    mic_block_t *const block = mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
     if (mic_unlikely(block == NULL)) return mic_malloc_slow(bytes);
     return block;
 }
@@ -44,10 +35,10 @@ mic_inline void *mic_malloc(size_t bytes)
 mic_inline void *mic_heap_malloc(mic_heap_t *heap, size_t bytes)
 {
     mic_theap_t *const theap = mic_tls.record->front.theap_cache[mic_theap_cache_slot(heap)];
-    if (mic_unlikely(bytes > MIC_TABLE_MAX_BYTES) ||
+    if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX) ||
         mic_unlikely(mic_load_fast(&theap->heap) != (uintptr_t)heap))
         return mic_heap_malloc_slow(heap, bytes);
-    mic_block_t *const block = mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+    mic_block_t *const block = mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
     if (mic_unlikely(block == NULL)) return mic_heap_malloc_slow(heap, bytes);
     return block;
 }
@@ -56,11 +47,11 @@ mic_inline void mic_free(void *p)
 {
     mic_page_t *page = NULL;
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
-        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record)) {
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
+        mic_unlikely(!mic_page_try_put(page, p))) {
         mic_free_slow(p);
         return;
     }
-    mic_page_push_local(page, (mic_block_t *)p);
     if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
 }
 

@@ -22,18 +22,6 @@ bool mic_locate(const void *p, mic_located_t *at)
     return true;
 }
 
-/* Inner pointers are legal only in pages that handed one out. */
-static bool free_is_legal(const mic_located_t *at)
-{
-    return !at->inner || (mic_page_owner(at->page) & MIC_OWNER_INNER) != 0;
-}
-
-size_t mic_located_usable(const mic_located_t *at, const void *p)
-{
-    if (!free_is_legal(at)) return 0;
-    return at->page->block_bytes - (size_t)((const char *)p - at->block);
-}
-
 void mic_free_emptied(mic_page_t *page)
 {
     mic_record_t *const record = mic_tls.record;
@@ -43,12 +31,12 @@ void mic_free_emptied(mic_page_t *page)
 }
 
 /* The page's owner is the calling thread. */
-static void free_local_slow(mic_page_t *page, void *block)
+static void free_local_slow(mic_page_t *page, size_t index)
 {
     mic_record_t *const record = mic_tls.record;
     mic_record_enter(record);
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    mic_page_push_local(page, block);
+    mic_page_put(page, index);
     if (page->used == 0) mic_theap_page_emptied(page);
     mic_record_leave(record);
 }
@@ -104,7 +92,8 @@ static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t in
     const bool span = page->kind == MIC_PAGE_SPAN;
     uint64_t word;
     if (mic_unlikely(!mic_remote_set_in(words, index, &word))) {
-        mic_report_error(EAGAIN, "double free of %p", mic_page_block(page, index));
+        const mic_located_t at = {page, mic_page_block(page, index), index, false};
+        mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);
         return;
     }
     if (mic_unlikely(span))
@@ -123,13 +112,19 @@ mic_inline bool free_plain_remote(void *p)
     if (mic_unlikely(owner == 0) || mic_unlikely((owner & MIC_OWNER_INNER) != 0) ||
         mic_record_of_owner(owner) == mic_tls.record)
         return false;
-    const size_t offset = (size_t)((char *)p - page->start);
-    const size_t index = mic_page_index_of(page, offset);
-    if (mic_unlikely(index * page->block_bytes != offset) || mic_unlikely(index >= page->reserved))
-        return false;
+    size_t index;
+    if (CFG_BITS) {
+        if (mic_unlikely(mic_bits_check(page, p, &index) != MIC_VERDICT_OK)) return false;
+    } else {
+        const size_t offset = (size_t)((char *)p - page->start);
+        index = mic_page_index_of(page, offset);
+        if (mic_unlikely(index * page->block_bytes != offset) ||
+            mic_unlikely(index >= page->reserved))
+            return false;
+    }
     const size_t slice =
         ((uintptr_t)page - mic_load_fast(&mic_region.descriptors)) / MIC_DESCRIPTOR_BYTES;
-    const uintptr_t words = mic_load_fast(&mic_region.remote) + slice * MIC_REMOTE_BITMAP_BYTES;
+    const uintptr_t words = mic_load_fast(&mic_region.remote) + slice * MIC_SLICE_BITMAPS_BYTES;
     free_remote(page, (mic_atomic(uint64_t) *)words, index);
     return true;
 }
@@ -138,14 +133,15 @@ mic_inline bool free_plain_remote(void *p)
 static void free_located(void *p)
 {
     mic_located_t at;
-    if (!mic_locate(p, &at) || !free_is_legal(&at)) {
-        mic_report_error(EINVAL, "free of %p, which is not a block of this allocator", p);
+    const mic_verdict_t verdict = mic_examine(p, &at);
+    if (mic_unlikely(verdict != MIC_VERDICT_OK)) {
+        mic_report_misuse(verdict, "free", p, &at);
         return;
     }
     /* a span's owner sets its bit like everybody else: one of two frees is the second */
     if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record &&
         at.page->kind != MIC_PAGE_SPAN)
-        free_local_slow(at.page, at.block);
+        free_local_slow(at.page, at.index);
     else
         free_remote(at.page, mic_arena_remote_words(at.page->arena, at.page->start), at.index);
 }
@@ -166,11 +162,15 @@ size_t mic_usable_size(const void *p)
 {
     /* some programs ask for every block; no more is checked here than free's fast path does */
     mic_page_t *page = NULL;
-    if (mic_likely(mic_page_find_main(p, &page))) {
+    if (!CFG_BITS && mic_likely(mic_page_find_main(p, &page))) {
         const uintptr_t owner = mic_page_owner(page);
         if (mic_likely(owner != 0) && mic_likely((owner & MIC_OWNER_INNER) == 0))
             return page->block_bytes;
     }
     mic_located_t at;
-    return p != NULL && mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
+    if (p == NULL) return 0;
+    const mic_verdict_t verdict = mic_examine(p, &at);
+    if (mic_likely(verdict == MIC_VERDICT_OK)) return mic_located_usable(&at, p);
+    if (CFG_BITS) mic_report_misuse(verdict, "usable size", p, &at);
+    return 0;
 }

@@ -50,26 +50,21 @@ void mic_slow_tick(mic_record_t *record)
     if (mic_unlikely(mic_load_relaxed(&record->asked) != 0)) mic_record_attend(record);
     mic_purge_run(false);
     mic_record_leave(record);
+    if (CFG_BITS) mic_report_freed_twice();
 }
 
 /* ---- one block from a thread heap that the caller has authority over ---- */
-
-static size_t alloc_class_bytes(size_t bytes)
-{
-    return bytes <= MIC_LARGE_BLOCK_MAX ? mic_class_bytes(mic_class_of(bytes))
-                                        : mic_align_up(bytes, MIC_SLICE_BYTES);
-}
 
 /* *zeroed: what of the block is known to be zero already; the first word never is. */
 static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
 {
     *zeroed = false;
-    if (bytes > MIC_LARGE_BLOCK_MAX) {
+    if (bytes > MIC_CLASS_REQUEST_MAX) {
         mic_page_t *const page = mic_theap_new_span(theap, bytes, MIC_SLICE_BYTES, zeroed);
         return page == NULL ? NULL : page->start;
     }
-    const unsigned cls = mic_class_of(bytes);
-    mic_block_t *const block = mic_theap_pop(theap, cls);
+    const unsigned cls = mic_class_of_request(bytes);
+    mic_block_t *const block = mic_active_take(theap, cls);
     return block != NULL ? block : mic_theap_refill(theap, cls, zeroed);
 }
 
@@ -87,7 +82,7 @@ static void *alloc_clear(void *p, size_t bytes, bool zeroed)
     if (zeroed)
         ((mic_block_t *)p)->next = NULL; /* the link is all that was written */
     else
-        mic_clear_span(p, alloc_class_bytes(bytes));
+        mic_clear_span(p, mic_good_size(bytes));
     return p;
 }
 
@@ -151,8 +146,8 @@ static void *alloc_once(mic_theap_t *theap, size_t bytes, bool *zeroed)
     theap = alloc_theap(theap);
     if (theap == NULL) return NULL;
     if (mic_unlikely(theap->record == &mic_record_late)) return alloc_late(theap, bytes, zeroed);
-    if (bytes <= MIC_LARGE_BLOCK_MAX) {
-        mic_block_t *const block = mic_theap_pop(theap, mic_class_of(bytes));
+    if (bytes <= MIC_CLASS_REQUEST_MAX) {
+        mic_block_t *const block = mic_active_take(theap, mic_class_of_request(bytes));
         if (block != NULL) {
             *zeroed = false;
             return block;
@@ -195,8 +190,9 @@ void *mic_heap_malloc_slow(mic_heap_t *heap, size_t bytes)
 
 void *mic_malloc_in(mic_theap_t *theap, size_t bytes)
 {
-    if (mic_likely(bytes <= MIC_TABLE_MAX_BYTES) && mic_likely(theap->record != &mic_record_late)) {
-        mic_block_t *const block = mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+    if (mic_likely(bytes <= MIC_TABLE_REQUEST_MAX) &&
+        mic_likely(theap->record != &mic_record_late)) {
+        mic_block_t *const block = mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
         if (mic_likely(block != NULL)) return block;
     }
     return mic_alloc_slow_in(theap, bytes, false);
@@ -204,10 +200,12 @@ void *mic_malloc_in(mic_theap_t *theap, size_t bytes)
 
 void *mic_zalloc_in(mic_theap_t *theap, size_t bytes)
 {
-    if (mic_likely(bytes <= MIC_TABLE_MAX_BYTES) && mic_likely(theap->record != &mic_record_late)) {
-        const unsigned cls = theap->class_of[(bytes + 15) >> 4];
-        mic_block_t *const block = mic_theap_pop(theap, cls);
-        if (mic_likely(block != NULL)) return memset(block, 0, mic_class_bytes(cls));
+    if (mic_likely(bytes <= MIC_TABLE_REQUEST_MAX) &&
+        mic_likely(theap->record != &mic_record_late)) {
+        const unsigned cls = theap->class_of[MIC_TABLE_INDEX(bytes)];
+        mic_block_t *const block = mic_active_take(theap, cls);
+        if (mic_likely(block != NULL))
+            return memset(block, 0, mic_class_bytes(cls) - MIC_CANARY_BYTES);
     }
     return mic_alloc_slow_in(theap, bytes, true);
 }

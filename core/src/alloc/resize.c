@@ -4,20 +4,25 @@
 
 #include "alloc/slow.h"
 #include "base/check.h"
+#include "page/guard.h"
 #include "rt/report.h"
 
 size_t mic_good_size(size_t bytes)
 {
-    if (bytes <= MIC_LARGE_BLOCK_MAX) return mic_class_bytes(mic_class_of(bytes));
+    if (bytes <= MIC_CLASS_REQUEST_MAX)
+        return mic_class_bytes(mic_class_of_request(bytes)) - MIC_CANARY_BYTES;
     if (bytes > MIC_SIZE_MAX - MIC_SLICE_BYTES) return bytes;
-    return mic_align_up(bytes, MIC_SLICE_BYTES);
+    return mic_span_block_bytes(bytes);
 }
 
-static void *resize_foreign(const void *p)
+/* False: p is not a block of the program's, which was reported. */
+static bool resize_examine(const void *p, mic_located_t *at)
 {
-    mic_report_error(EINVAL, "realloc of %p, which is not a block of this allocator", p);
+    const mic_verdict_t verdict = mic_examine(p, at);
+    if (mic_likely(verdict == MIC_VERDICT_OK)) return true;
+    mic_report_misuse(verdict, "realloc", p, at);
     errno = EINVAL;
-    return NULL;
+    return false;
 }
 
 /* At least half of the block stays in use. */
@@ -54,23 +59,29 @@ static void *resize_move(void *p, void *fresh, size_t usable, size_t bytes, bool
 /* The block ends where its span ends, wherever it starts; true if it fits now. */
 static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)
 {
-    const size_t have = page->slices;
-    const size_t need = mic_divide_up(bytes, MIC_SLICE_BYTES);
+    const size_t have = page->slices, old = page->block_bytes;
+    const size_t need = mic_span_slices(bytes), wanted = mic_span_block_bytes(bytes);
+    if (wanted == old) return true;
     mic_run_t run = mic_page_run(page);
-    if (need < have) {
-        run.zero = mic_page_unmove(page, need);
-        mic_theap_resize_span(page, need);
-        run.slice += (uint32_t)need;
-        run.count -= (uint32_t)need;
-        mic_run_free(run);
-        return true;
+    mic_unguard_tail(page);
+    bool fresh = true;
+    if (need > have && !mic_run_grow(run, need + page->lead, &fresh)) {
+        mic_guard_tail(page);
+        return false;
     }
-    if (need == have) return true;
-    bool fresh;
-    if (!mic_run_grow(run, need, &fresh)) return false;
-    char *const tail = page->start + (have << MIC_SLICE_SHIFT);
-    mic_theap_resize_span(page, need);
-    if (zero && !fresh) mic_clear_span(tail, (need - have) << MIC_SLICE_SHIFT);
+    if (need < have) run.zero = mic_page_unmove(page, need);
+    mic_theap_resize_span(page, need, wanted);
+    mic_guard_tail(page);
+    if (need < have) {
+        run.slice += (uint32_t)(need + page->lead);
+        run.count = (uint32_t)(have - need);
+        mic_run_free(run);
+    }
+    if (zero && wanted > old) {
+        const size_t had = have << MIC_SLICE_SHIFT; /* behind the block may have been a guard */
+        memset(page->start + old, 0, mic_min(wanted, had) - old);
+        if (!fresh && wanted > had) mic_clear_span(page->start + had, wanted - had);
+    }
     return true;
 }
 
@@ -81,10 +92,14 @@ static void *resize_span_move(mic_theap_t *theap, mic_page_t *page, size_t bytes
     const size_t phase = ((uintptr_t)page->start >> MIC_SLICE_SHIFT) % RESIZE_PHASE_SLICES;
     mic_page_t *const fresh = mic_alloc_growing_span_in(theap, bytes, phase);
     if (fresh == NULL) return NULL;
-    if (old < RESIZE_MOVE_BYTES)
+    if (old < RESIZE_MOVE_BYTES) {
         memcpy(fresh->start, page->start, old);
-    else
+    } else {
+        mic_unguard_tail(page);
+        mic_unguard_tail(fresh);
         mic_page_move(page, fresh);
+        mic_guard_tail(fresh);
+    }
     if (zero) memset(fresh->start + old, 0, fresh->block_bytes - old);
     mic_free_span(page);
     return fresh->start;
@@ -112,10 +127,10 @@ static bool resize_same_heap(const mic_theap_t *theap, const mic_page_t *page)
 static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
 {
     mic_located_t at;
-    const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
-    if (mic_unlikely(usable == 0)) return resize_foreign(p);
+    if (mic_unlikely(!resize_examine(p, &at))) return NULL;
+    const size_t usable = mic_located_usable(&at, p);
     const bool same = resize_same_heap(theap, at.page);
-    if (bytes > MIC_LARGE_BLOCK_MAX && bytes <= MIC_SIZE_MAX && at.page->kind == MIC_PAGE_SPAN &&
+    if (bytes > MIC_CLASS_REQUEST_MAX && bytes <= MIC_SIZE_MAX && at.page->kind == MIC_PAGE_SPAN &&
         !at.inner) {
         /* into another heap the pages of a span move only when it grows: that keeps all of them */
         void *const q =
@@ -139,8 +154,8 @@ void *mic_realloc_aligned_in(mic_theap_t *theap, void *p, size_t bytes, size_t a
 {
     if (p == NULL) return mic_alloc_aligned_in(theap, bytes, alignment, offset, zero);
     mic_located_t at;
-    const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
-    if (mic_unlikely(usable == 0)) return resize_foreign(p);
+    if (mic_unlikely(!resize_examine(p, &at))) return NULL;
+    const size_t usable = mic_located_usable(&at, p);
     const bool aligned =
         mic_is_power_of_two(alignment) && (((uintptr_t)p + offset) & (alignment - 1)) == 0;
     if (aligned && resize_fits(usable, bytes) && resize_same_heap(theap, at.page)) return p;

@@ -4,6 +4,7 @@
 
 #include "alloc/alloc.h"
 #include "heap/thread.h"
+#include "page/free_set.h"
 
 /* Any size, any thread state; zeroed if asked. NULL with ENOMEM. */
 void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero);
@@ -13,8 +14,8 @@ void *mic_alloc_span_in(mic_theap_t *theap, size_t bytes, size_t alignment, bool
    slices after a multiple of a segment. NULL without an error when there is no such room. */
 mic_page_t *mic_alloc_growing_span_in(mic_theap_t *theap, size_t bytes, size_t phase);
 /* The page gets the tag for pointers that are not the start of a block; the caller owns a block of
-   it that it has just allocated. */
-void mic_alloc_mark_inner(void *block);
+   it that it has just allocated, and hands out p. */
+void mic_alloc_mark_inner(void *block, const void *p);
 
 /* Block that holds p and its page, for any p; false when p is in no block of ours. The page is
    stable while the block is live. */
@@ -26,8 +27,22 @@ typedef struct mic_located {
 } mic_located_t;
 bool mic_locate(const void *p, mic_located_t *at);
 
-/* Usable bytes behind p if it is a pointer that this library may have handed out, else 0. */
-size_t mic_located_usable(const mic_located_t *at, const void *p);
+/* Whether p is a pointer that this library handed out and the program still has: to be asked before
+   anything is done with a block, on every path alike. With policy "list" it is known only that
+   there is such a block. *at is set but for foreign pointers. */
+mic_verdict_t mic_examine(const void *p, mic_located_t *at);
+/* The one line for a misuse: `verb` names what was tried. What follows is up to the program's error
+   handler; without one secure and debug builds stop. */
+void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
+                       const mic_located_t *at);
+/* Frees that turned out to be second ones when they were collected. */
+void mic_report_freed_twice(void);
+
+/* Usable bytes behind a pointer that was examined. */
+mic_inline size_t mic_located_usable(const mic_located_t *at, const void *p)
+{
+    return mic_page_usable(at->page) - (size_t)((const char *)p - at->block);
+}
 
 /* Makes used memory, of a span if it is large, read as zero. */
 void mic_clear_span(void *start, size_t bytes);

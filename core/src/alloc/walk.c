@@ -8,6 +8,7 @@
 
 #include "heap/thread.h"
 #include "os/os.h"
+#include "page/free_set.h"
 #include "rt/lock.h"
 
 typedef struct walk_list {
@@ -105,13 +106,15 @@ static bool walk_page(const mic_walk_t *walk, const mic_page_t *page)
     if (record == NULL) return true;
     const mic_theap_t *const theap = mic_page_theap(page);
     const mic_page_seen_t seen = mic_page_see(page);
-    const mic_block_t *const list = seen.active ? mic_theap_list_seen(theap, page->cls) : NULL;
+    const mic_block_t *const list =
+        seen.active && !CFG_BITS ? mic_theap_list_seen(theap, page->cls) : NULL;
+    const size_t stride = page->kind == MIC_PAGE_SPAN ? seen.block_bytes : page->stride;
     const mic_area_t area = {.used = mic_page_live_bits(page, list, bits),
                              .blocks = page->start,
-                             .block_bytes = seen.block_bytes,
-                             .usable = seen.block_bytes,
-                             .reserved = page->reserved * seen.block_bytes,
-                             .committed = seen.capacity * seen.block_bytes};
+                             .block_bytes = stride,
+                             .usable = mic_page_usable(page),
+                             .reserved = page->reserved * stride,
+                             .committed = seen.capacity * stride};
     mic_lock_release(&record->lock);
     return walk_show(walk, &area, bits);
 }

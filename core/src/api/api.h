@@ -24,9 +24,9 @@ mic_inline size_t mic_api_total(size_t count, size_t bytes)
    the call of mic_malloc_slow in here the compiler would save registers on the fast path. */
 mic_inline void *mic_api_try_malloc(size_t bytes)
 {
-    if (mic_unlikely(bytes > MIC_TABLE_MAX_BYTES)) return NULL;
+    if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX)) return NULL;
     mic_theap_t *const theap = mic_tls.theap;
-    return mic_theap_pop(theap, theap->class_of[(bytes + 15) >> 4]);
+    return mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
 }
 
 /* mi_new and mi_new_nothrow after the fast path missed. */

@@ -51,7 +51,12 @@
    tear on any supported machine. Race checkers get the atomic load. */
 #if MIC_TSAN || defined(MIC_MODEL)
 #define mic_load_fast(p) mic_load_relaxed(p)
+#define mic_flip_fast(p, bits) mic_store_relaxed(p, mic_load_relaxed(p) ^ (bits))
+#define mic_store_fast(p, v) mic_store_relaxed(p, v)
 #else
+/* The same for a word that only its owner writes. */
+#define mic_store_fast(p, v) (*(__typeof__(mic_plain_type_(*(p))) *)(void *)(p) = (v))
+#define mic_flip_fast(p, bits) (*(__typeof__(mic_plain_type_(*(p))) *)(void *)(p) ^= (bits))
 #define mic_load_fast(p) (*(const __typeof__(mic_plain_type_(*(p))) *)(const void *)(p))
 #endif
 #define mic_plain_type_(x)                                                                         \

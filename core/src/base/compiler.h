@@ -19,6 +19,9 @@
 /* Reads, on purpose, what another thread may be writing, as it is at that moment. */
 #define mic_racy_read __attribute__((noinline, no_sanitize("thread")))
 
+/* The compiler forgets how the value came about, and does not compute it twice. */
+#define mic_opaque(x) __asm__("" : "+r"(x))
+
 /* The compiler may not move memory accesses across it. Orders the stores of one thread as a forked
    child sees them (fork takes a prefix of every thread's stores in program order). */
 #define mic_compiler_barrier() __asm__ volatile("" ::: "memory")

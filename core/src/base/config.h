@@ -35,6 +35,12 @@
 #define MIC_CFG_PREFETCH_NEXT 0
 #endif
 
+/* Free-set policy (page/free_set.h): 0 = lists through the free blocks, 1 = bits outside them. */
+#ifndef MIC_CFG_BITS
+#define MIC_CFG_BITS (MIC_MODE_DEBUG || MIC_MODE_SECURE || MIC_MODE_HARDENED)
+#endif
+
+#define CFG_BITS MIC_CFG_BITS
 #define CFG_DEBUG MIC_MODE_DEBUG
 #define CFG_SECURE (MIC_MODE_SECURE || MIC_MODE_HARDENED)
 #define CFG_HARDENED MIC_MODE_HARDENED
@@ -62,8 +68,16 @@ _Static_assert(sizeof(void *) == 8, "64-bit targets only");
 
 #define MIC_ALIGN_MAX_NATURAL ((size_t)16)
 #define MIC_BLOCK_MIN_BYTES ((size_t)16)
-/* one remote-free bit for each possible block of a slice */
+/* one bit for each possible block of a slice */
 #define MIC_REMOTE_BITMAP_BYTES (MIC_SLICE_BYTES / MIC_BLOCK_MIN_BYTES / 8)
+/* What a slice has of bitmaps, outside of it: remote bits; with policy "bits" live bits behind
+   them, in the hardened build a third for blocks in quarantine. The stride is a power of two. */
+#define MIC_SLICE_BITMAPS (CFG_HARDENED ? 4 : CFG_BITS ? 2 : 1)
+#define MIC_SLICE_BITMAPS_BYTES (MIC_SLICE_BITMAPS * MIC_REMOTE_BITMAP_BYTES)
+#define MIC_BITMAP_WORDS (MIC_REMOTE_BITMAP_BYTES / 8)
+
+/* What the end of every block is for: see page/canary.h. */
+#define MIC_CANARY_BYTES ((size_t)(CFG_BITS ? 8 : 0))
 
 #define MIC_KIB ((size_t)1024)
 #define MIC_MIB ((size_t)1024 * 1024)

@@ -43,6 +43,18 @@ mic_inline unsigned mic_class_of(size_t bytes)
            ((unsigned)(top >> (b - MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1));
 }
 
+/* What may be asked of the byte table, and of classes: a block's end may not be the user's. */
+#define MIC_TABLE_REQUEST_MAX (MIC_TABLE_MAX_BYTES - MIC_CANARY_BYTES)
+#define MIC_CLASS_REQUEST_MAX (MIC_LARGE_BLOCK_MAX - MIC_CANARY_BYTES)
+/* entry of the byte table for a request of `bytes` <= MIC_TABLE_REQUEST_MAX */
+#define MIC_TABLE_INDEX(bytes) (((bytes) + MIC_CANARY_BYTES + 15) >> 4)
+
+/* class whose blocks have room for `bytes` <= MIC_CLASS_REQUEST_MAX of the user's */
+mic_inline unsigned mic_class_of_request(size_t bytes)
+{
+    return mic_class_of(bytes + MIC_CANARY_BYTES);
+}
+
 mic_inline size_t mic_class_bytes(unsigned cls)
 {
     if (cls < MIC_CLASS_LINEAR) return ((size_t)cls + 1) * 16;

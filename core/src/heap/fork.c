@@ -124,9 +124,21 @@ static void fork_rebuild(void)
 
 static void fork_parent(void) { fork_release(false); }
 
+/* The child's choices are not its parent's. What keys blocks that are there stays. */
+static void fork_reseed(void)
+{
+    mic_random_start();
+    mic_theap_reseed(&mic_record_late.theap);
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
+        mic_theap_reseed(&r->theap);
+        for (mic_theap_t *t = r->theaps; t != NULL; t = t->record_next) mic_theap_reseed(t);
+    }
+}
+
 static void fork_child(void)
 {
     fork_release(true);
+    if (CFG_BITS) fork_reseed();
     const mic_record_t *const first = mic_record_first();
     if (first == NULL) return;
     if (first->all_next != NULL || first != mic_tls.record || mic_record_notified())

@@ -298,10 +298,14 @@ void mic_heap_destroy(mic_heap_t *heap)
         mic_record_t *const record = theap->record;
         theap_not_default(theap);
         mic_lock_acquire(&record->lock);
+        void *const damaged = CFG_BITS ? mic_theap_find_damage(theap) : NULL;
         theap->heap_next = NULL;
         mic_theap_destroy_locked(theap, theap_may_stay_warm(theap, heap) ? WARM_PAGES : 0);
         theap_retire_locked(theap);
         mic_lock_release(&record->lock);
+        if (damaged != NULL)
+            mic_report_error(EFAULT, "heap destroy of %p, beyond whose end was written (heap %zu)",
+                             damaged, (size_t)heap->number);
         theap = next;
     }
     mic_lock_acquire(&heaps_lock);

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "heap/active.h"
 #include "heap/heap.h"
 #include "heap/pool.h"
 #include "os/os.h"
+#include "page/guard.h"
 
 /* ---- the constant empty thread heap ---- */
 
@@ -31,8 +33,15 @@ _Static_assert(MIC_TABLE_ENTRIES == 65, "the table above");
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap)
 {
     memcpy(theap, &mic_theap_empty, sizeof *theap);
+    if (CFG_BITS) mic_theap_reseed(theap);
     theap->record = record;
     mic_store_relaxed(&theap->heap, (uintptr_t)heap);
+}
+
+void mic_theap_reseed(mic_theap_t *theap)
+{
+    mic_random_seed(&theap->random);
+    theap->rotation = mic_random_next(&theap->random) | 1;
 }
 
 /* of first-class heaps the record has others */
@@ -111,6 +120,7 @@ static void theap_release_run(mic_page_t *page)
 {
     mic_fetch_sub_relaxed(&mic_theap_class_pages[page->cls].now, page->slices);
     mic_run_t run = mic_page_run(page);
+    mic_unguard_page(page);
     if (page->kind == MIC_PAGE_SPAN)
         run.zero = mic_page_unmove(page, 0) || (page->flags & MIC_PAGE_EMPTIED) != 0;
     mic_page_owner_clear(page); /* RF.12: then the slices */
@@ -128,13 +138,18 @@ void mic_theap_release_page_locked(mic_page_t *page)
     theap_release_run(page);
 }
 
-/* A page on a claimed run, linked and owned. */
-static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run)
+/* A page on a claimed run, linked and owned; block_bytes of a span only. */
+static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run,
+                                  size_t block_bytes)
 {
-    mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
     const bool span = cls == MIC_CLASS_SPAN;
-    mic_page_init(page, run, cls, (size_t)run.count << MIC_SLICE_SHIFT);
-    if (span) page->used = page->capacity = 1;
+    const size_t first = run.slice + (span ? MIC_SPAN_LEAD : 0);
+    mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, first);
+    mic_page_init(page, run, cls, block_bytes);
+    if (span) {
+        mic_page_take_span(page);
+        mic_guard_span(page);
+    }
     mic_record_t *const record = theap->record;
     theap_count_page(page);
     mic_lock_acquire(&record->lock);
@@ -148,31 +163,47 @@ static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t ru
     return page;
 }
 
+/* Of a run whose block is to be aligned the slices in front of the last one before it go back. */
+static void theap_trim_lead(mic_run_t *run, size_t align_slices)
+{
+    if (MIC_SPAN_LEAD == 0 || align_slices <= MIC_SPAN_LEAD) return;
+    mic_run_t front = *run;
+    front.count = (uint32_t)(align_slices - MIC_SPAN_LEAD);
+    run->slice += front.count;
+    run->count -= front.count;
+    mic_run_free(front);
+}
+
 mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero)
 {
-    const size_t slices = mic_max(1, mic_divide_up(bytes, MIC_SLICE_BYTES));
+    const size_t slices = mic_span_slices(bytes);
     const size_t align_slices = mic_max(1, alignment >> MIC_SLICE_SHIFT);
+    const size_t lead = MIC_SPAN_LEAD == 0 ? 0 : align_slices;
     mic_run_t run;
-    if (slices > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
-    if (!mic_run_alloc(MIC_PAGE_SPAN, slices, align_slices, theap_place(theap), &run)) return NULL;
+    if (slices + lead > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
+    if (!mic_run_alloc(MIC_PAGE_SPAN, slices + lead, align_slices, theap_place(theap), &run))
+        return NULL;
     *zero = run.zero;
-    return theap_add_page(theap, MIC_CLASS_SPAN, run);
+    theap_trim_lead(&run, align_slices);
+    return theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes));
 }
 
 mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero)
 {
-    const size_t slices = mic_divide_up(bytes, MIC_SLICE_BYTES);
+    const size_t slices = mic_span_slices(bytes);
+    const size_t run_phase = (phase + MIC_SEGMENT_SLICES - MIC_SPAN_LEAD) % MIC_SEGMENT_SLICES;
     mic_run_t run;
-    if (slices > UINT32_MAX || !mic_run_alloc_room(slices, phase, theap_place(theap), &run))
+    if (slices > UINT32_MAX - MIC_SPAN_LEAD ||
+        !mic_run_alloc_room(slices + MIC_SPAN_LEAD, run_phase, theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
-    return theap_add_page(theap, MIC_CLASS_SPAN, run);
+    return theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes));
 }
 
-void mic_theap_resize_span(mic_page_t *page, size_t slices)
+void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
 {
     mic_fetch_sub_relaxed(&mic_theap_class_pages[MIC_CLASS_SPAN].now, page->slices);
-    mic_page_resize_span(page, slices);
+    mic_page_resize_span(page, slices, block_bytes);
     theap_count_page(page);
 }
 
@@ -258,52 +289,6 @@ static void theap_poll(mic_theap_t *theap)
 
 /* ---- refill ---- */
 
-/* Fewer blocks than this on a page's list: carve some more with them, while it is cheap. */
-#define REFILL_FEW 4
-#define REFILL_FEW_BYTES_MAX 1024
-/* memory that was used before is resident already: carve more of it at a time */
-#define REFILL_EXTEND_DIRTY_FACTOR 4
-
-/* A heap of its own is perhaps there for one request: it gets few blocks first. */
-#define REFILL_EXTEND_FEW 16
-
-static size_t theap_extend_bytes(const mic_theap_t *theap, const mic_page_t *page)
-{
-    const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
-    const size_t bytes = mic_os_info.page_bytes * (zero ? 1 : REFILL_EXTEND_DIRTY_FACTOR);
-    if (theap_is_default(theap)) return bytes;
-    return mic_min(bytes, mic_max(page->capacity, REFILL_EXTEND_FEW) * page->block_bytes);
-}
-
-static mic_block_t *theap_refill_from(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
-{
-    const unsigned cls = page->cls;
-    const uint32_t count = mic_page_local_count(page);
-    const uint32_t capacity = page->capacity;
-    mic_block_t *list = count != 0 ? mic_page_take_local(page) : NULL;
-    const bool few = count < REFILL_FEW && page->block_bytes <= REFILL_FEW_BYTES_MAX;
-    if ((list == NULL || few) && mic_page_can_extend(page)) {
-        const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
-        mic_block_t *last;
-        const size_t bytes = theap_extend_bytes(theap, page);
-        mic_block_t *const fresh = mic_page_extend(page, bytes, &last);
-        *fresh_zero = zero && list == NULL;
-        if (list == NULL) {
-            list = fresh;
-        } else { /* behind the blocks that are warm */
-            mic_block_t *end = list;
-            while (end->next != NULL) end = end->next;
-            end->next = fresh;
-        }
-    }
-    if (list == NULL) return NULL;
-    theap->given[cls] = count + (page->capacity - capacity) - 1;
-    mic_block_t *const block = list;
-    mic_compiler_barrier();
-    theap->list[cls] = block->next;
-    return block;
-}
-
 static void theap_set_active(mic_theap_t *theap, mic_page_t *page)
 {
     page->flags |= MIC_PAGE_ACTIVE;
@@ -325,7 +310,7 @@ static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bo
     if (page == NULL) return NULL;
     theap_dequeue(theap, page);
     theap_set_active(theap, page);
-    return theap_refill_from(theap, page, fresh_zero);
+    return mic_active_refill(theap, page, fresh_zero);
 }
 
 /* RF.16 */
@@ -359,7 +344,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     *fresh_zero = false;
     mic_block_t *block;
     if (theap->active[cls] != NULL) {
-        block = theap_refill_from(theap, theap->active[cls], fresh_zero);
+        block = mic_active_refill(theap, theap->active[cls], fresh_zero);
         if (block != NULL) return block;
         theap_retire_active(theap, cls);
     }
@@ -373,9 +358,9 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
                        theap_place(theap), &run))
         return NULL;
-    mic_page_t *const page = theap_add_page(theap, cls, run);
+    mic_page_t *const page = theap_add_page(theap, cls, run, 0);
     theap_set_active(theap, page);
-    return theap_refill_from(theap, page, fresh_zero);
+    return mic_active_refill(theap, page, fresh_zero);
 }
 
 /* ---- collect, thread end, stealing ---- */
@@ -384,11 +369,7 @@ static void theap_deactivate(mic_theap_t *theap, unsigned cls)
 {
     mic_page_t *const page = theap->active[cls];
     if (page == NULL) return;
-    mic_block_t *const list = theap->list[cls];
-    theap->list[cls] = NULL;
-    theap->given[cls] = 0;
-    mic_compiler_barrier();
-    mic_page_return_active(page, list);
+    mic_active_return(theap, page);
     theap->active[cls] = NULL;
     page->flags &= (uint8_t)~MIC_PAGE_ACTIVE;
     if (mic_page_local_count(page) == 0 && !mic_page_can_extend(page))
@@ -500,9 +481,8 @@ void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep)
     for (mic_page_t *p = page; p != NULL; p = p->all_next) {
         const unsigned cls = p->cls;
         if (cls >= MIC_CLASS_COUNT) continue;
-        theap->list[cls] = NULL;
+        mic_active_forget(theap, cls);
         theap->active[cls] = theap->queue[cls] = theap->queue_last[cls] = NULL;
-        theap->given[cls] = 0;
     }
     for (; page != NULL; page = next) {
         next = page->all_next;
@@ -542,9 +522,18 @@ bool mic_theap_is_valid(const mic_theap_t *theap)
         if (page->kind != MIC_PAGE_SPAN) {
             if (active + queued + full != 1) return false;
             if (active && theap->active[cls] != page) return false;
-            if (!mic_page_is_valid(page, active ? theap->list[cls] : NULL)) return false;
+            if (!mic_active_is_valid(theap, page)) return false;
         }
         count++;
     }
     return count == theap->page_count;
+}
+
+void *mic_theap_find_damage(const mic_theap_t *theap)
+{
+    void *found = NULL;
+    for (const mic_page_t *page = theap->pages; page != NULL && found == NULL;
+         page = page->all_next)
+        found = mic_bits_find_damage(page);
+    return found;
 }

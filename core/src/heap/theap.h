@@ -14,15 +14,21 @@
 #ifndef MIC_HEAP_THEAP_H
 #define MIC_HEAP_THEAP_H
 
-#include "page/page.h"
+#include "page/bits.h"
 
 struct mic_record;
 struct mic_heap;
 struct mic_subproc;
 
 typedef struct mic_theap {
-    mic_block_t
-        *list[MIC_CLASS_COUNT]; /* [owner] active lists; offset 0: malloc indexes from here */
+    union { /* active sets, by free-set policy; offset 0: malloc indexes from here */
+        mic_block_t *list[MIC_CLASS_COUNT]; /* [owner] */
+        struct {
+            mic_word_t word[CFG_BITS ? MIC_CLASS_COUNT : 1]; /* [owner] */
+            uint64_t rotation;                               /* [owner] see mic_bits_take; odd */
+            mic_random_t random;                             /* [owner] */
+        };
+    };
     uint8_t class_of[(MIC_TABLE_ENTRIES + 7) / 8 * 8]; /* [const] size / 16 -> class */
     struct mic_record *record;                         /* [const] */
     mic_page_t *active[MIC_CLASS_COUNT];               /* [owner] */
@@ -52,6 +58,8 @@ typedef struct mic_class_pages {
 extern mic_class_pages_t mic_theap_class_pages[MIC_CLASS_COUNT + 1];
 
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap);
+/* Policy "bits": what its random choices come from is new. */
+void mic_theap_reseed(mic_theap_t *theap);
 
 /* ---- heap word ----   |63 ... 1|0|
                          |  heap  |C|
@@ -91,7 +99,7 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
 mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero);
 
 /* The run of a span was made longer or is being made shorter by its block's user. */
-void mic_theap_resize_span(mic_page_t *page, size_t slices);
+void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes);
 /* A full page is about to get a free block: it loses the tag and joins its queue. */
 void mic_theap_page_unfull(mic_page_t *page);
 /* A local free emptied the page: it is released unless it is all its class has. */
@@ -139,5 +147,7 @@ const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, unsigned cls);
 size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls);
 
 bool mic_theap_is_valid(const mic_theap_t *theap);
+/* Policy "bits": a live block beyond whose end somebody wrote; NULL: none. Under record->lock. */
+void *mic_theap_find_damage(const mic_theap_t *theap);
 
 #endif

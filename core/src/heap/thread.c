@@ -54,6 +54,8 @@ bool mic_process_start(void)
     if (mic_cas_acquire(&process_state, &state, PROCESS_STARTING)) {
         mic_os_init();
         mic_options_init();
+        if (CFG_BITS) mic_random_start();
+        if (CFG_BITS) mic_canary_start();
         const bool ok = mic_arena_init();
         mic_theap_init(&mic_record_late.theap, &mic_record_late, &mic_subproc_main.main);
         mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);

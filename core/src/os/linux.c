@@ -249,6 +249,52 @@ int mic_os_refresh(void *address, size_t bytes)
     return error;
 }
 
+/* ---- guards ---- */
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+/* [atomic: relaxed] ranges that are protected instead of guarded: each costs two mappings */
+static mic_atomic(uint64_t) os_protected_count;
+
+int mic_os_guard(void *address, size_t bytes)
+{
+    if (os_madvise(address, bytes, MADV_GUARD_INSTALL) == 0) return 0;
+    if (mic_fetch_add_relaxed(&os_protected_count, 1) >= mic_os_move_limit()) {
+        mic_fetch_sub_relaxed(&os_protected_count, 1);
+        return ENOMEM;
+    }
+    const int saved = errno;
+    const int error = mprotect(address, bytes, PROT_NONE) == 0 ? 0 : errno;
+    errno = saved;
+    if (error != 0) mic_fetch_sub_relaxed(&os_protected_count, 1);
+    return error;
+}
+
+void mic_os_unguard(void *address, size_t bytes, size_t count)
+{
+    (void)os_madvise(address, bytes, MADV_GUARD_REMOVE);
+    const uint64_t protected = mic_load_relaxed(&os_protected_count);
+    if (protected == 0) return;
+    /* which guards are which is not known: what is accessible stays so */
+    const int saved = errno;
+    if (mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0)
+        mic_fetch_sub_relaxed(&os_protected_count, count < protected ? count : protected);
+    errno = saved;
+}
+
+void mic_os_seal(void *address, size_t bytes)
+{
+    const int saved = errno;
+    (void)syscall(SYS_mseal, address, bytes, 0);
+    errno = saved;
+}
+
 #ifndef MAP_HUGETLB
 #define MAP_HUGETLB 0x40000
 #endif
@@ -348,12 +394,36 @@ uint64_t mic_os_clock_ms(void) { return os_clock(CLOCK_MONOTONIC_COARSE) / 10000
 uint64_t mic_os_clock_ns(void) { return os_clock(CLOCK_MONOTONIC); }
 uint64_t mic_os_thread_cpu_ns(void) { return os_clock(CLOCK_THREAD_CPUTIME_ID); }
 
-uint64_t mic_os_random(void)
+/* Each word goes through a multiplication, so that little that differs makes all of it differ. */
+static void os_random_fallback(uint64_t words[4])
 {
-    uint64_t value[2] = {0, 0};
-    const void *bytes = (const void *)(uintptr_t)getauxval(AT_RANDOM);
-    if (bytes != NULL) memcpy(value, bytes, sizeof value);
-    return value[0] ^ value[1] ^ os_clock(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)&value;
+    uint64_t given[2] = {0, 0};
+    const void *const bytes = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    if (bytes != NULL) memcpy(given, bytes, sizeof given);
+    uint64_t x = given[0] ^ os_clock(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)&given ^
+                 (uint64_t)getpid() << 40;
+    for (int i = 0; i < 4; i++) {
+        x = (x ^ given[i % 2]) * 0x9e3779b97f4a7c15u;
+        x ^= x >> 29;
+        words[i] = x ^ os_clock(CLOCK_THREAD_CPUTIME_ID) << 20;
+    }
+}
+
+#ifndef GRND_NONBLOCK
+#define GRND_NONBLOCK 1
+#endif
+
+void mic_os_random(void *bytes, size_t count)
+{
+    const int saved = errno;
+    uint64_t words[4];
+    os_random_fallback(words);
+    uint64_t fresh[4] = {0, 0, 0, 0};
+    /* early in the system's life it would wait */
+    (void)syscall(SYS_getrandom, fresh, sizeof fresh, GRND_NONBLOCK);
+    for (int i = 0; i < 4; i++) words[i] ^= fresh[i];
+    memcpy(bytes, words, count < sizeof words ? count : sizeof words);
+    errno = saved;
 }
 
 void mic_os_process_info(mic_os_process_t *info)

@@ -48,6 +48,17 @@ bool mic_os_strict_overcommit(void);
 /* Transparent huge pages for a whole range: allowed or not. */
 int mic_os_advise_huge(void *address, size_t bytes, bool allow);
 
+/* ---- guards: inaccessible OS pages inside committed ranges ---- */
+/* Whatever was there is lost. No mapping is split where the kernel has light guards (Linux 6.13);
+   elsewhere, and in locked memory, the range is protected, a limited number of times: ENOMEM then.
+   A guard stays through purging and fork. */
+int mic_os_guard(void *address, size_t bytes);
+/* Removes the guards of the range, `count` of them: it reads as zero where they were. */
+void mic_os_unguard(void *address, size_t bytes, size_t count);
+/* The range can be neither unmapped nor protected otherwise any more, where the system can do
+   that (Linux 6.10). */
+void mic_os_seal(void *address, size_t bytes);
+
 /* Pages of 2 MiB or 1 GiB of the system's pool in place of a reserved range: committed, resident if
    the system can tell, never purged; mic_os_decommit gives them back. All multiples of page_bytes.
    numa_node: where to, if there is room; -1 = anywhere. An error: the range is reserved as before;
@@ -65,7 +76,9 @@ void mic_os_yield(void);
 uint64_t mic_os_clock_ms(void); /* monotonic, coarse, 4.6 ns */
 uint64_t mic_os_clock_ns(void); /* monotonic, precise */
 uint64_t mic_os_thread_cpu_ns(void);
-uint64_t mic_os_random(void); /* from the process's start-up randomness; for seeds only */
+/* Random bytes, 32 at most: from the system, else from the process's start-up randomness, the clock
+   and addresses; never constant. */
+void mic_os_random(void *bytes, size_t count);
 
 /* ---- process ---- */
 typedef struct mic_os_process {

@@ -4,8 +4,7 @@
    link may be what a program just wrote into its block: each is checked before it is followed, and
    no list is followed for longer than the page has blocks. */
 #include "base/check.h"
-#include "page/page.h"
-#include "page/remote.h"
+#include "page/bits.h"
 
 /* A block of the page at a link that may be anything; NULL ends a list. */
 mic_racy_read static const mic_block_t *look_next(const mic_page_t *page, const mic_block_t *block,
@@ -41,6 +40,9 @@ mic_page_seen_t mic_page_see(const mic_page_t *page)
     if (page->kind == MIC_PAGE_SPAN) {
         seen.used = seen.capacity = 1;
         seen.active = false; /* its flags are its user's */
+    } else if (CFG_BITS) {
+        seen.used = mic_bits_live_count(page);
+        return seen;
     }
     seen.used -= mic_min(seen.used, mic_remote_count(page));
     return seen;
@@ -79,9 +81,9 @@ size_t mic_page_live_bits(const mic_page_t *page, const mic_block_t *active,
 {
     size_t words, live = 0;
     mic_atomic(uint64_t) *const remote = mic_remote_words(page, &words);
-    for (size_t i = 0; i < words; i++) bits[i] = 0;
-    look_set_carved(page, bits);
-    if (page->kind != MIC_PAGE_SPAN) {
+    for (size_t i = 0; i < words; i++) bits[i] = CFG_BITS ? mic_load_relaxed(page->live + i) : 0;
+    if (!CFG_BITS) look_set_carved(page, bits);
+    if (!CFG_BITS && page->kind != MIC_PAGE_SPAN) {
         look_clear_list(page, look_local(page), bits);
         look_clear_list(page, active, bits);
     }

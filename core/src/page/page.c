@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "os/os.h"
-#include "page/remote.h"
+#include "page/bits.h"
 
 mic_page_kind_t mic_page_kind_of_class(unsigned cls)
 {
@@ -24,9 +24,9 @@ size_t mic_page_slices_of_class(unsigned cls)
 mic_run_t mic_page_run(const mic_page_t *page)
 {
     const mic_arena_t *const a = &mic_arenas[page->arena];
-    const mic_run_t run = {.slice =
-                               (uint32_t)(((uintptr_t)page->start - a->base) >> MIC_SLICE_SHIFT),
-                           .count = page->slices,
+    const size_t first = ((uintptr_t)page->start - a->base) >> MIC_SLICE_SHIFT;
+    const mic_run_t run = {.slice = (uint32_t)(first - page->lead),
+                           .count = page->slices + page->lead,
                            .arena = page->arena,
                            .zero = false};
     return run;
@@ -43,46 +43,78 @@ static void page_init_inner(mic_page_t *page, const mic_run_t *run)
         page[i].back = (uint32_t)i;
 }
 
+/* Large blocks have a guard on both sides, so that they lie further apart. */
+static size_t page_guard_bytes(const mic_page_t *page)
+{
+    return CFG_BITS && page->kind == MIC_PAGE_LARGE ? mic_os_info.page_bytes : 0;
+}
+
+/* Pages start carving at different OS pages, so that first blocks do not all compete for the same
+   cache sets. */
+static uint32_t page_carve_first(const mic_page_t *page, uint32_t slice)
+{
+    if (page->kind != MIC_PAGE_SMALL) return 0;
+    const uint32_t first = (((slice * 7u) & 15u) * (page->reserved >> 4)) % page->reserved;
+    return CFG_BITS && page->reserved >= 128 ? first & ~(uint32_t)63 : first;
+}
+
+static void page_init_blocks(mic_page_t *page, mic_run_t run)
+{
+    const size_t bytes = (size_t)(run.count - page->lead) << MIC_SLICE_SHIFT;
+    const size_t guard = page_guard_bytes(page);
+    const size_t stride = page->block_bytes + guard;
+    const bool span = page->kind == MIC_PAGE_SPAN;
+    page->reserved = span ? 1 : (uint32_t)((bytes - guard) / stride);
+    if (span) {
+        page->handed_out = 0;
+    } else {
+        page->stride = (uint32_t)stride;
+        page->carve_first = page_carve_first(page, run.slice);
+    }
+    page->reciprocal = UINT64_MAX / stride + 1;
+    page->start = mic_run_start(run) + ((size_t)page->lead << MIC_SLICE_SHIFT) + guard;
+    if (!CFG_BITS) {
+        page->local = NULL;
+        return;
+    }
+    size_t words;
+    page->live = mic_remote_words(page, &words) + MIC_BITMAP_WORDS;
+    for (size_t i = 0; i < words; i++) mic_store_relaxed(page->live + i, 0);
+}
+
 void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
 {
-    const size_t bytes = (size_t)run.count << MIC_SLICE_SHIFT;
     const bool span = cls == MIC_CLASS_SPAN;
-    if (!span) block_bytes = mic_class_bytes(cls);
     mic_assert(mic_page_owner(page) == 0);
-    page->local = NULL;
     page->used = 0;
     page->capacity = 0;
-    page->reserved = span ? 1 : (uint32_t)(bytes / block_bytes);
     page->cls = (uint8_t)cls;
     page->kind = (uint8_t)mic_page_kind_of_class(cls);
     page->flags = run.zero ? MIC_PAGE_FRESH_ZERO : 0;
     page->arena = run.arena;
-    page->block_bytes = block_bytes;
-    page->slices = run.count;
+    page->block_bytes = span ? block_bytes : mic_class_bytes(cls);
+    page->lead = span ? (uint32_t)MIC_SPAN_LEAD : 0;
+    page->slices = run.count - page->lead;
     page->back = 0;
-    /* pages start carving at different OS pages, so that first blocks do not all compete for the
-       same cache sets */
-    page->carve_first =
-        page->kind == MIC_PAGE_SMALL
-            ? (uint32_t)(((run.slice * 7u) & 15u) * (page->reserved >> 4)) % page->reserved
-            : 0;
     mic_page_set_theap(page, NULL);
-    page->reciprocal = (((uint64_t)1 << MIC_RECIPROCAL_SHIFT) + block_bytes - 1) / block_bytes;
-    page->start = mic_run_start(run);
     page->next = page->prev = NULL;
     page->all_next = page->all_prev = NULL;
+    page_init_blocks(page, run);
+    run.slice += page->lead;
+    run.count -= page->lead;
     page_init_inner(page, &run);
     /* of a correct program they are clear: a page is released when all its bits were taken. A block
        freed twice at the same time may have left one, which must not free a block of this page. */
     if (mic_remote_any(page)) (void)mic_remote_clear(page);
 }
 
-void mic_page_resize_span(mic_page_t *page, size_t slices)
+void mic_page_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
 {
     mic_run_t run = mic_page_run(page);
+    run.slice += page->lead;
     run.count = (uint32_t)slices;
     page->slices = run.count;
-    page->block_bytes = slices << MIC_SLICE_SHIFT;
+    page->block_bytes = block_bytes;
     page_init_inner(page, &run);
 }
 
@@ -177,7 +209,10 @@ mic_block_check_t mic_page_locate(const mic_page_t *page, const void *p, size_t 
     const size_t i = mic_page_index_of(page, offset);
     if (i >= page->reserved) return MIC_BLOCK_OUTSIDE;
     *index = i;
-    return i * page->block_bytes == offset ? MIC_BLOCK_START : MIC_BLOCK_INNER;
+    if (!CFG_BITS) return i * page->block_bytes == offset ? MIC_BLOCK_START : MIC_BLOCK_INNER;
+    const size_t rest = offset - i * page->stride;
+    if (rest >= page->block_bytes) return MIC_BLOCK_OUTSIDE; /* the guard behind it */
+    return rest == 0 ? MIC_BLOCK_START : MIC_BLOCK_INNER;
 }
 
 mic_block_t *mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
@@ -223,9 +258,10 @@ void mic_page_empty(mic_page_t *page)
     uint32_t word = page->carve_first / 64;
     for (uint32_t n = (page->capacity + 63) / 64 + 1; n > 0; n--) {
         if (mic_load_relaxed(&words[word]) != 0) mic_store_relaxed(&words[word], 0);
+        if (CFG_BITS) mic_store_relaxed(page->live + word, 0);
         word = word == last ? 0 : word + 1;
     }
-    page->local = NULL;
+    if (!CFG_BITS) page->local = NULL;
     page->used = page->capacity = 0;
     page->flags = 0;
     page->next = page->prev = NULL;

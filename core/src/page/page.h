@@ -63,26 +63,34 @@ typedef enum mic_page_kind {
 typedef struct mic_page {
     /* line 1 */
     mic_atomic(uintptr_t) owner; /* [atomic: remote free] inbox address | tags */
-    mic_block_t *local;          /* [owner] freed here, not handed to the thread heap yet */
-    uint32_t used;               /* [owner] capacity - blocks on `local` */
-    uint32_t capacity;           /* [owner] blocks carved */
-    uint32_t reserved;           /* [const from init] blocks that fit */
-    uint8_t cls;                 /* [const from init] size class or MIC_CLASS_SPAN */
-    uint8_t kind;                /* [const from init] mic_page_kind_t */
-    uint8_t flags;               /* [owner] MIC_PAGE_* */
-    uint8_t arena;               /* [const from init] index of its arena */
-    size_t block_bytes;          /* [const from init] */
-    uint32_t slices;             /* [const from init] length of the run */
-    uint32_t back;               /* [const] distance to the first slice; 0 there */
-    uint32_t carve_first;        /* [const from init] index of the block carved first */
-    uint32_t unused;
+    union {                      /* by policy, see page/free_set.h */
+        mic_block_t *local;      /* [owner] list: freed here, not handed to the thread heap yet */
+        mic_atomic(uint64_t) *live; /* [const from init] bits: of the blocks in use */
+    };
+    uint32_t used;      /* [owner] capacity - blocks on `local` */
+    uint32_t capacity;  /* [owner] blocks carved */
+    uint32_t reserved;  /* [const from init] blocks that fit */
+    uint8_t cls;        /* [const from init] size class or MIC_CLASS_SPAN */
+    uint8_t kind;       /* [const from init] mic_page_kind_t */
+    uint8_t flags;      /* [owner] MIC_PAGE_* */
+    uint8_t arena;      /* [const from init] index of its arena */
+    size_t block_bytes; /* [const from init] */
+    uint32_t slices;    /* [const from init] length of the run */
+    uint32_t back;      /* [const] distance to the first slice; 0 there */
+    union {
+        struct {
+            uint32_t carve_first; /* [const from init] index of the block carved first */
+            uint32_t stride;      /* [const from init] from block to block: block_bytes or more */
+        };
+        uint64_t handed_out; /* [exclusive] span: offset of the pointer that its user has */
+    };
     mic_atomic(uintptr_t) theap; /* [lock: record; read by anyone] its thread heap */
     /* line 2 */
     mic_atomic(uint32_t) pending; /* [atomic: remote free] the token; type-stable */
-    uint32_t unused2;
-    mic_atomic(uintptr_t) link; /* [token holder] next page of an inbox; type-stable */
-    uint64_t reciprocal;        /* [const from init] ceil(2^42 / block_bytes) */
-    char *start;                /* [const from init] first byte of the page */
+    uint32_t lead;                /* [const from init] slices of its run before it: guards */
+    mic_atomic(uintptr_t) link;   /* [token holder] next page of an inbox; type-stable */
+    uint64_t reciprocal;          /* [const from init] ceil(2^64 / stride) */
+    char *start;                  /* [const from init] first byte of the page */
     union {
         struct {
             struct mic_page *next, *prev; /* [owner] queue of its class */
@@ -95,7 +103,7 @@ typedef struct mic_page {
 _Static_assert(sizeof(mic_page_t) == MIC_DESCRIPTOR_BYTES, "two cache lines");
 _Static_assert(offsetof(mic_page_t, pending) == 64, "line 2 is what others touch");
 
-#define MIC_RECIPROCAL_SHIFT 42
+__extension__ typedef unsigned __int128 mic_product_t;
 
 /* ---- finding ---- */
 
@@ -125,9 +133,14 @@ mic_inline bool mic_page_is_inner(const mic_page_t *page) { return page->back !=
 
 /* ---- life ---- */
 
+/* Slices in front of the block of a span, for a guard, and bytes that its run must have behind. */
+#define MIC_SPAN_LEAD ((size_t)(CFG_BITS ? 1 : 0))
+#define MIC_SPAN_TAIL (CFG_BITS ? mic_os_info.page_bytes : (size_t)0) /* os/os.h */
+
 /* Makes a page of a claimed run of slices. Writes everything but pending, link and the remote
    words; `owner` stays 0: the caller publishes it (mic_page_owner_publish) when the page is
-   linked. block_bytes matters for spans only. */
+   linked. The descriptor is that of the run's slice MIC_SPAN_LEAD for spans, for others of its
+   first; block_bytes matters for spans only. */
 void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes);
 /* Slices and geometry of a class */
 size_t mic_page_slices_of_class(unsigned cls);
@@ -136,8 +149,9 @@ mic_run_t mic_page_run(const mic_page_t *page);
 
 /* ---- spans in the hands of their only block's user ---- */
 
-/* The run becomes longer (claimed already) or shorter (the caller gives the tail back). */
-void mic_page_resize_span(mic_page_t *page, size_t slices);
+/* The run becomes longer (claimed already) or shorter (the caller gives the tail back). Guards are
+   the caller's business. */
+void mic_page_resize_span(mic_page_t *page, size_t slices, size_t block_bytes);
 /* Moves the contents of a span to a fresh larger one, by page tables where possible, else by
    copying. A span that was moved, and then grew in place, consists of pieces: each is a mapping of
    its own until the span is freed. */
@@ -150,7 +164,7 @@ bool mic_page_unmove(mic_page_t *page, size_t first);
 
 mic_inline size_t mic_page_index_of(const mic_page_t *page, size_t offset)
 {
-    return (size_t)(((uint64_t)offset * page->reciprocal) >> MIC_RECIPROCAL_SHIFT);
+    return (size_t)(((mic_product_t)offset * page->reciprocal) >> 64);
 }
 
 typedef enum mic_block_check {
@@ -165,7 +179,8 @@ mic_block_check_t mic_page_locate(const mic_page_t *page, const void *p, size_t 
 
 mic_inline void *mic_page_block(const mic_page_t *page, size_t index)
 {
-    return page->start + index * page->block_bytes;
+    /* of a span the only index is 0 */
+    return page->start + index * (CFG_BITS ? page->stride : page->block_bytes);
 }
 
 /* ---- free-set policy "list" (release builds): take, return, refill, count ----
@@ -220,15 +235,15 @@ void mic_page_empty(mic_page_t *page);
 /* A bit for each possible block of a page. */
 #define MIC_PAGE_BITS_WORDS (MIC_SLICE_BYTES / MIC_BLOCK_MIN_BYTES / 64)
 
-/* Which blocks are in use: bits[i / 64] bit i % 64. `active` is the thread heap's list of the
-   active page. Exact for the page of a thread that stands still; else each answer is right for
-   some moment since its last slow path. Any thread, under the lock of the page's record. Returns
-   how many. */
+/* Which blocks are in use: bits[i / 64] bit i % 64. `active`, with policy "list", is the thread
+   heap's list of the active page. Exact for the page of a thread that stands still; else each
+   answer is right for some moment since its last slow path. Any thread, under the lock of the
+   page's record. Returns how many. */
 size_t mic_page_live_bits(const mic_page_t *page, const mic_block_t *active,
                           uint64_t bits[MIC_PAGE_BITS_WORDS]);
 /* What changes in a page while its thread goes on. */
 typedef struct mic_page_seen {
-    size_t used;     /* blocks in use or on the active list */
+    size_t used;     /* blocks in use, or on the active list of policy "list" */
     size_t capacity; /* blocks carved */
     size_t block_bytes, slices;
     bool active; /* its thread heap's active page */

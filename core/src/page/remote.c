@@ -3,6 +3,7 @@
 #include "page/remote.h"
 
 #include "base/check.h"
+#include "page/bits.h"
 
 mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *count)
 {
@@ -108,6 +109,10 @@ uint32_t mic_remote_collect(mic_page_t *page)
         if (mic_load_seqcst(&words[i]) == 0) continue;
         /* acquire: the blocks' contents as their freers left them (pairs with RF.1) */
         uint64_t bits = mic_exchange_acquire(&words[i], 0);
+        if (CFG_BITS) {
+            collected += mic_bits_collect(page, i, bits);
+            continue;
+        }
         const uint32_t n = mic_bit_count(bits);
         mic_require(n <= page->used && "more blocks freed than were handed out");
         while (bits != 0) {

@@ -253,7 +253,7 @@ static bool error_aborts(int error)
 {
     if (error == EFAULT) return CFG_ASSERT;
     if (error == ENOMEM || error == EOVERFLOW) return CFG_XMALLOC;
-    return CFG_SECURE && (error == EAGAIN || error == EINVAL);
+    return CFG_ASSERT && (error == EAGAIN || error == EINVAL);
 }
 
 void mic_report_error(int error, const char *format, ...)

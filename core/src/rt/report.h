@@ -38,8 +38,8 @@ void mic_report_warning(bool always, const char *format, ...) mic_printf(2, 3);
 /* A user's mistake or a failure: prints "mimalloc: error: ..." when show_errors is on (up to
    max_errors) and calls the error callback. Error codes:
      EAGAIN double free, EFAULT corrupted heap, EINVAL invalid pointer, ENOMEM, EOVERFLOW.
-   Without a callback: EFAULT aborts in debug and secure, any misuse aborts in secure, ENOMEM and
-   EOVERFLOW abort with CFG_XMALLOC. Returns otherwise. Keeps errno. */
+   Without a callback: misuse and damage abort in debug and secure, ENOMEM and EOVERFLOW abort with
+   CFG_XMALLOC. Returns otherwise. Keeps errno. */
 void mic_report_error(int error, const char *format, ...) mic_printf(2, 3);
 
 /* Prints through a given function (mi_*_print_out) exactly what the format says, one call for each

@@ -33,7 +33,7 @@ static size_t slot_meta_bytes(size_t slices)
 {
     const size_t segments = mic_divide_up(slices, MIC_SEGMENT_SLICES);
     return arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES) +
-           arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES) +
+           arena_meta_bytes(MIC_SLICE_BITMAPS_BYTES, slices, REMOTE_SHIFT_BYTES) +
            arena_meta_bytes(sizeof(mic_segment_t), segments, 0);
 }
 
@@ -43,11 +43,16 @@ void mic_arena_advise(void *address, size_t bytes)
         (void)mic_os_advise_huge(address, bytes, false);
 }
 
+bool mic_arena_may_guard(unsigned arena)
+{
+    return (mic_arena_kind(&mic_arenas[arena]) & (MIC_ARENA_PINNED | MIC_ARENA_GIVEN)) == 0;
+}
+
 /* Reserves what describes `slices` slices. */
 static bool slot_describe(mic_arena_t *arena, size_t slices)
 {
     const size_t sizes[2] = {arena_meta_bytes(MIC_DESCRIPTOR_BYTES, slices, DESCRIPTOR_SHIFT_BYTES),
-                             arena_meta_bytes(MIC_REMOTE_BITMAP_BYTES, slices, REMOTE_SHIFT_BYTES)};
+                             arena_meta_bytes(MIC_SLICE_BITMAPS_BYTES, slices, REMOTE_SHIFT_BYTES)};
     void *meta;
     if (mic_os_reserve(slot_meta_bytes(slices), 0, &meta) != 0) return false;
     arena->descriptors = (char *)meta + DESCRIPTOR_SHIFT_BYTES;
@@ -242,8 +247,8 @@ static bool arena_commit_segments(const mic_arena_t *arena, size_t from, size_t 
     return arena_commit_meta((char *)&arena->segments[from], count * sizeof(mic_segment_t)) &&
            arena_commit_meta(arena->descriptors + first * MIC_DESCRIPTOR_BYTES,
                              slices * MIC_DESCRIPTOR_BYTES) &&
-           arena_commit_meta(arena->remote + first * MIC_REMOTE_BITMAP_BYTES,
-                             slices * MIC_REMOTE_BITMAP_BYTES);
+           arena_commit_meta(arena->remote + first * MIC_SLICE_BITMAPS_BYTES,
+                             slices * MIC_SLICE_BITMAPS_BYTES);
 }
 
 /* A segment as it is when nothing was handed out yet. */

@@ -4,7 +4,7 @@
    Arenas that the program asked for or gave (vm/program.h) serve one.
 
        reservation |descriptor|descriptor| ...   128 bytes per slice, committed with the segment
-       reservation |remote bits of slice 0| ...  512 bytes per slice
+       reservation |bitmaps of slice 0| ...      512 bytes per slice, or more: base/config.h
        reservation |segment 0 (32 MiB)|segment 1| ...
    All of them inaccessible until committed; segments are opened lowest first, so the opened ones
    are a prefix and `slices` tells whether a descriptor may be read.
@@ -160,7 +160,7 @@ mic_inline mic_atomic(uint64_t) *mic_arena_remote_words(unsigned arena, const ch
 {
     const mic_arena_t *const a = &mic_arenas[arena];
     const size_t slice = ((uintptr_t)start - a->base) >> MIC_SLICE_SHIFT;
-    return (mic_atomic(uint64_t) *)(void *)(a->remote + slice * MIC_REMOTE_BITMAP_BYTES);
+    return (mic_atomic(uint64_t) *)(void *)(a->remote + slice * MIC_SLICE_BITMAPS_BYTES);
 }
 /* A page of more than one block may have been there: only such pages are ever in an inbox. */
 mic_inline bool mic_arena_segment_was_paged(unsigned arena, size_t segment)
@@ -170,6 +170,9 @@ mic_inline bool mic_arena_segment_was_paged(unsigned arena, size_t segment)
 /* Arena and slice of any address with a readable descriptor. */
 bool mic_arena_find(const void *p, unsigned *arena, size_t *slice);
 
+/* OS pages of the arena may be made inaccessible: not those of the program's memory, nor huge
+   ones. */
+bool mic_arena_may_guard(unsigned arena);
 /* Advice about huge pages for a range that was just mapped. */
 void mic_arena_advise(void *address, size_t bytes);
 

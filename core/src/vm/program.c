@@ -73,7 +73,7 @@ static bool program_carve_locked(unsigned index, size_t slices, size_t alignment
         a->is_part = true;
         a->segments = &region->segments[from];
         a->descriptors = region->descriptors + from * MIC_SEGMENT_SLICES * MIC_DESCRIPTOR_BYTES;
-        a->remote = region->remote + from * MIC_SEGMENT_SLICES * MIC_REMOTE_BITMAP_BYTES;
+        a->remote = region->remote + from * MIC_SEGMENT_SLICES * MIC_SLICE_BITMAPS_BYTES;
         for (size_t i = 0; i < need; i++)
             mic_store_relaxed(&a->segments[i].tag, owner << MIC_TAG_OWNER_SHIFT);
         return true;

@@ -7,6 +7,7 @@
 
 #include "alloc/slow.h"
 #include "base/check.h"
+#include "heap/active.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/lock.h"
@@ -234,7 +235,7 @@ void __wrap_mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t 
     __real_mic_page_init(page, run, cls, block_bytes);
     page->reserved = ONE_WORD(run.slice) ? BLOCKS : 128;
     page->block_bytes = BLOCK_BYTES;
-    page->reciprocal = ((uint64_t)1 << MIC_RECIPROCAL_SHIFT) / BLOCK_BYTES;
+    page->reciprocal = UINT64_MAX / BLOCK_BYTES + 1;
     page->carve_first = FIRST_INDEX(run.slice);
 }
 
@@ -279,7 +280,7 @@ GHOST static bool has_block(const mic_theap_t *theap)
 static world_block take_block(mic_record_t *mine)
 {
     bool zero;
-    mic_block_t *block = mic_theap_pop(&mine->theap, CLS);
+    mic_block_t *block = mic_active_take(&mine->theap, CLS);
     if (block == NULL) {
         mic_record_enter(mine);
         block = mic_theap_refill(&mine->theap, CLS, &zero);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fake_os.h"
+#include "heap/active.h"
 #include "heap/heap.h"
 #include "heap/thread.h"
 
@@ -52,10 +53,8 @@ static bool tagged(const mic_record_t *r)
 static void *block_of(mic_record_t *r, unsigned cls)
 {
     bool zero;
-    mic_block_t *const b = r->theap.list[cls];
-    if (b == NULL) return mic_theap_refill(&r->theap, cls, &zero);
-    r->theap.list[cls] = b->next;
-    return b;
+    mic_block_t *const b = mic_active_take(&r->theap, cls);
+    return b != NULL ? b : mic_theap_refill(&r->theap, cls, &zero);
 }
 
 static void free_remotely(void *block)
@@ -184,7 +183,9 @@ static void test_adopt_full_page(void **state)
     assert_true((mic_page_owner(page) & MIC_OWNER_FULL) != 0);
     assert_true(mic_theap_is_valid(&live->theap));
     mic_theap_page_unfull(page);
-    mic_page_push_local(page, blocks[0]);
+    size_t index;
+    assert_int_equal(mic_page_locate(page, blocks[0], &index), MIC_BLOCK_START);
+    mic_page_put(page, index);
     assert_ptr_equal(block_of(live, cls), blocks[0]);
     assert_true(mic_theap_is_valid(&live->theap));
     for (int i = 0; i < 9; i++) free_remotely(blocks[i]);

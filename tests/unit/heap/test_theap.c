@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "fake_os.h"
+#include "heap/active.h"
 #include "heap/heap.h"
 #include "heap/pool.h"
 #include "heap/thread.h"
@@ -40,11 +41,9 @@ static uint64_t used(void) { return mic_load_relaxed(&mic_vm_counts.used_slices)
 
 static mic_block_t *take(mic_theap_t *t, unsigned cls)
 {
-    mic_block_t *const b = t->list[cls];
+    mic_block_t *const b = mic_active_take(t, cls);
     bool zero;
-    if (b == NULL) return mic_theap_refill(t, cls, &zero);
-    t->list[cls] = b->next;
-    return b;
+    return b != NULL ? b : mic_theap_refill(t, cls, &zero);
 }
 
 /* as free does it on the owner's thread */
@@ -59,7 +58,9 @@ static void give(mic_theap_t *t, void *block)
     }
     assert_ptr_equal(mic_record_of_owner(mic_page_owner(page)), t->record);
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    mic_page_push_local(page, block);
+    size_t index;
+    assert_int_equal(mic_page_locate(page, block, &index), MIC_BLOCK_START);
+    mic_page_put(page, index);
     if (page->used == 0) mic_theap_page_emptied(page);
 }
 
@@ -69,9 +70,9 @@ static void test_init(void **state)
     for (size_t bytes = 0; bytes <= MIC_TABLE_MAX_BYTES; bytes++)
         assert_int_equal(A->class_of[(bytes + 15) >> 4], mic_class_of(bytes));
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
-        assert_null(A->list[cls]);
+        assert_true(mic_active_is_empty(A, cls));
         assert_false(mic_theap_has_room(A, cls));
-        assert_null(mic_theap_empty.list[cls]);
+        assert_true(mic_active_is_empty(&mic_theap_empty, cls));
     }
     assert_true(mic_theap_is_valid(A));
     mic_theap_collect(A);
@@ -84,8 +85,8 @@ static void test_fill_and_empty(void **state)
     (void)state;
     const uint64_t before = used();
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls += 5) {
-        const size_t per_page =
-            (mic_page_slices_of_class(cls) << MIC_SLICE_SHIFT) / mic_class_bytes(cls);
+        const size_t per_page = mic_page_of(take(A, cls))->reserved;
+        mic_theap_destroy_locked(A, 0);
         const size_t n = per_page * 3 + per_page / 2;
         void **const blocks = malloc(n * sizeof *blocks);
         for (int order = 0; order < 2; order++) {
@@ -113,23 +114,21 @@ static void test_distinct(void **state)
 {
     (void)state;
     enum { N = 20000 };
+    const size_t usable = 48 - MIC_CANARY_BYTES;
     void **const blocks = malloc(N * sizeof *blocks);
     for (size_t i = 0; i < N; i++) {
         bool zero = false;
-        mic_block_t *b = A->list[2];
-        if (b != NULL)
-            A->list[2] = b->next;
-        else
-            b = mic_theap_refill(A, 2, &zero);
+        mic_block_t *b = mic_active_take(A, 2);
+        if (b == NULL) b = mic_theap_refill(A, 2, &zero);
         assert_non_null(b);
         if (zero)
-            for (size_t k = 8; k < 48; k++) assert_int_equal(((char *)b)[k], 0);
-        memset(b, (int)(i % 251), 48);
+            for (size_t k = 8; k < usable; k++) assert_int_equal(((char *)b)[k], 0);
+        memset(b, (int)(i % 251), usable);
         blocks[i] = b;
     }
     for (size_t i = 0; i < N; i++) {
         const unsigned char *const p = blocks[i];
-        for (size_t k = 0; k < 48; k++) assert_int_equal(p[k], i % 251);
+        for (size_t k = 0; k < usable; k++) assert_int_equal(p[k], i % 251);
         give(A, blocks[i]);
     }
     free(blocks);
@@ -212,17 +211,18 @@ static void test_walk(void **state)
         if (dice < (fill ? 560u : 380u)) {
             if (lives == N) continue;
             const unsigned cls = (unsigned)(below(8) != 0 ? below(20) : below(MIC_CLASS_COUNT));
-            slow = t->list[cls] == NULL;
+            slow = mic_active_is_empty(t, cls);
             live_t *const l = &live[lives++];
             assert_non_null(l->block = take(t, cls));
             *(uint64_t *)l->block = l->mark = seed;
-            ((uint64_t *)l->block)[1] = ~seed;
+            if (cls > 0) ((uint64_t *)l->block)[1] = ~seed;
         } else if (dice < 985) {
             if (lives == 0) continue;
             const size_t i = below(lives);
             void *const block = live[i].block;
             assert_int_equal(*(uint64_t *)block, live[i].mark);
-            assert_int_equal(((uint64_t *)block)[1], ~live[i].mark);
+            if (mic_page_of(block)->cls > 0)
+                assert_int_equal(((uint64_t *)block)[1], ~live[i].mark);
             live[i] = live[--lives];
             mic_page_t *const page = mic_page_of(block);
             mic_record_t *const owner = mic_record_of_owner(mic_page_owner(page));

@@ -10,6 +10,7 @@
 
 #include "fake_os.h"
 #include "heap/thread.h"
+#include "page/bits.h"
 #include "page/remote.h"
 
 static mic_inbox_t a mic_aligned(128);
@@ -22,9 +23,15 @@ static mic_page_t *make(mic_inbox_t *owner)
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
     mic_page_init(page, run, 3, 0); /* 64 bytes */
     if (owner != NULL) mic_page_owner_publish(page, owner, 0);
-    mic_block_t *last;
-    (void)mic_page_extend(page, MIC_SLICE_BYTES, &last);
-    if (mic_page_can_extend(page)) (void)mic_page_extend(page, MIC_SLICE_BYTES, &last);
+    while (mic_page_can_extend(page)) {
+        mic_block_t *last;
+        if (CFG_BITS)
+            mic_bits_extend(page, page->reserved);
+        else
+            (void)mic_page_extend(page, MIC_SLICE_BYTES, &last);
+    }
+    for (uint32_t i = 0; CFG_BITS && i < page->reserved; i++) mic_bits_set_live(page, i);
+    page->used = page->capacity;
     return page;
 }
 
@@ -42,6 +49,11 @@ static int setup(void **state)
     (void)mic_inbox_take_untag(&a);
     (void)mic_inbox_take_untag(&b);
     return 0;
+}
+
+static bool is_valid(const mic_page_t *page)
+{
+    return CFG_BITS ? mic_bits_is_valid(page, NULL) : mic_page_is_valid(page, NULL);
 }
 
 static uint32_t pending(const mic_page_t *page) { return mic_load_relaxed(&page->pending); }
@@ -70,7 +82,7 @@ static void test_plain(void **state)
     assert_int_equal(p->used, used - 2);
     assert_int_equal(mic_remote_collect(p), 0);
     assert_false(mic_remote_any(p));
-    assert_true(mic_page_is_valid(p, NULL));
+    assert_true(is_valid(p));
     unmake(p);
 }
 
@@ -85,7 +97,7 @@ static void test_all_words(void **state)
         assert_int_equal(mic_remote_count(p), p->reserved);
         assert_int_equal(mic_remote_collect(p), p->reserved);
         assert_int_equal(p->used, 0);
-        assert_true(mic_page_is_valid(p, NULL));
+        assert_true(is_valid(p));
     }
     for (int k = 0; k < 16; k++) unmake(pages[k]);
 }

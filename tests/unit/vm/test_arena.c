@@ -96,7 +96,8 @@ static void run_nothing(long unused)
     fresh_require(mic_realloc(NULL, 10, false) == NULL);
     fresh_require(mic_alloc_aligned(10, 4096, 0, true) == NULL);
     mic_collect(true);
-    fresh_require(mic_usable_size(&unused) == 0);
+    /* builds that check stop at foreign pointers */
+    fresh_require(CFG_BITS || mic_usable_size(&unused) == 0);
 }
 static void test_nothing(void **state)
 {

@@ -363,7 +363,8 @@ static void run_failing_call(long n)
         fake_os_fail(FAKE_OS_ANY, 0, 0, false);
         if (ok) break;
         if (attempt == 0) {
-            fresh_require(fake_os_reserved_bytes() <= reserved + MIC_SEGMENT_BYTES);
+            fresh_require(fake_os_reserved_bytes() <=
+                          reserved + MIC_SLICE_BITMAPS * MIC_SEGMENT_BYTES);
             reserved = fake_os_reserved_bytes();
         }
         fresh_require(fake_os_reserved_bytes() == reserved);

@@ -1,0 +1,54 @@
+/* Telling the program's mistakes from its correct calls, and what is said about them. Any
+   thread. */
+#include <errno.h>
+
+#include "alloc/slow.h"
+#include "heap/heap.h"
+#include "rt/report.h"
+
+mic_verdict_t mic_examine(const void *p, mic_located_t *at)
+{
+    if (!mic_locate(p, at)) return MIC_VERDICT_FOREIGN;
+    if (CFG_BITS) return mic_bits_check(at->page, p, &at->index);
+    /* inner pointers are legal only in pages that handed one out */
+    const bool legal = !at->inner || (mic_page_owner(at->page) & MIC_OWNER_INNER) != 0;
+    return legal ? MIC_VERDICT_OK : MIC_VERDICT_INNER;
+}
+
+static uint64_t misuse_heap(const mic_page_t *page)
+{
+    const mic_theap_t *const theap = mic_page_theap(page);
+    const mic_heap_t *const heap = theap == NULL ? NULL : mic_theap_heap(theap);
+    return heap == NULL ? 0 : heap->number;
+}
+
+void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
+                       const mic_located_t *at)
+{
+    if (verdict == MIC_VERDICT_FOREIGN) {
+        mic_report_error(EINVAL, "%s of %p, which is not a block of this allocator", verb, p);
+        return;
+    }
+    const size_t bytes = at->page->block_bytes;
+    const size_t heap = (size_t)misuse_heap(at->page);
+    if (verdict == MIC_VERDICT_DAMAGED)
+        mic_report_error(EFAULT, "%s of %p, beyond whose end was written (%zu bytes, heap %zu)",
+                         verb, p, bytes, heap);
+    else if (verdict == MIC_VERDICT_INNER)
+        mic_report_error(EINVAL,
+                         "%s of %p, which is not the start of a block (%zu bytes, heap %zu)", verb,
+                         p, bytes, heap);
+    else if (verb[0] == 'f')
+        mic_report_error(EAGAIN, "double free of %p (%zu bytes, heap %zu)", p, bytes, heap);
+    else
+        mic_report_error(EAGAIN, "%s of %p, which is free (%zu bytes, heap %zu)", verb, p, bytes,
+                         heap);
+}
+
+void mic_report_freed_twice(void)
+{
+    void *const p = mic_bits_freed_twice();
+    mic_located_t at;
+    if (mic_likely(p == NULL) || !mic_locate(p, &at)) return;
+    mic_report_misuse(MIC_VERDICT_FREE, "free", p, &at);
+}

@@ -1,0 +1,120 @@
+/* Filling and emptying active sets; see active.h. The caller has authority over the record. */
+#include "heap/active.h"
+
+#include "base/check.h"
+#include "heap/record.h"
+#include "os/os.h"
+
+/* Fewer blocks than this on a page's list: carve some more with them, while it is cheap. */
+#define REFILL_FEW 4
+#define REFILL_FEW_BYTES_MAX 1024
+/* memory that was used before is resident already: carve more of it at a time */
+#define REFILL_EXTEND_DIRTY_FACTOR 4
+
+/* A heap of its own is perhaps there for one request: it gets few blocks first. */
+#define REFILL_EXTEND_FEW 16
+
+static bool active_is_default(const mic_theap_t *theap) { return theap == &theap->record->theap; }
+
+static size_t active_extend_bytes(const mic_theap_t *theap, const mic_page_t *page)
+{
+    const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+    const size_t bytes = mic_os_info.page_bytes * (zero ? 1 : REFILL_EXTEND_DIRTY_FACTOR);
+    if (active_is_default(theap)) return bytes;
+    return mic_min(bytes, mic_max(page->capacity, REFILL_EXTEND_FEW) * page->block_bytes);
+}
+
+static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
+{
+    const unsigned cls = page->cls;
+    const uint32_t count = mic_page_local_count(page);
+    const uint32_t capacity = page->capacity;
+    mic_block_t *list = count != 0 ? mic_page_take_local(page) : NULL;
+    const bool few = count < REFILL_FEW && page->block_bytes <= REFILL_FEW_BYTES_MAX;
+    if ((list == NULL || few) && mic_page_can_extend(page)) {
+        const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+        mic_block_t *last;
+        const size_t bytes = active_extend_bytes(theap, page);
+        mic_block_t *const fresh = mic_page_extend(page, bytes, &last);
+        *fresh_zero = zero && list == NULL;
+        if (list == NULL) {
+            list = fresh;
+        } else { /* behind the blocks that are warm */
+            mic_block_t *end = list;
+            while (end->next != NULL) end = end->next;
+            end->next = fresh;
+        }
+    }
+    if (list == NULL) return NULL;
+    theap->given[cls] = count + (page->capacity - capacity) - 1;
+    mic_block_t *const block = list;
+    mic_compiler_barrier();
+    theap->list[cls] = block->next;
+    return block;
+}
+
+/* Blocks that a page keeps free if it can, so that which one comes next cannot be told, and one
+   that was freed does not come back at once. */
+#define BITS_CHOICE 64u
+#define BITS_CHOICE_BYTES ((size_t)8 * MIC_KIB)
+#define BITS_CHOICE_LEAST 4u
+
+static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
+{
+    const size_t stride = page->stride;
+    uint32_t want = (uint32_t)mic_min(BITS_CHOICE, BITS_CHOICE_BYTES / stride);
+    if (want < BITS_CHOICE_LEAST) want = page->kind == MIC_PAGE_SMALL ? BITS_CHOICE_LEAST : 1;
+    if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
+    /* what shares the last OS page costs nothing more */
+    const uint32_t least = (uint32_t)(active_extend_bytes(theap, page) / stride);
+    if (mic_page_local_count(page) < want / 2 || mic_page_local_count(page) == 0)
+        mic_bits_extend(page, (uint32_t)mic_max(want, least));
+}
+
+static mic_block_t *refill_bits(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
+{
+    const unsigned cls = page->cls;
+    const bool untouched = page->capacity == 0;
+    if (mic_page_can_extend(page)) bits_carve(theap, page);
+    const uint32_t n = mic_bits_refill(page, &theap->word[cls], &theap->random);
+    if (n == 0) return NULL;
+    *fresh_zero = untouched && (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+    theap->given[cls] = n - 1;
+    theap->rotation ^= mic_random_next(&theap->random) & ~(uint64_t)1; /* stays odd */
+    return mic_bits_take(&theap->word[cls], &theap->rotation);
+}
+
+mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
+{
+    return CFG_BITS ? refill_bits(theap, page, fresh_zero) : refill_list(theap, page, fresh_zero);
+}
+
+void mic_active_return(mic_theap_t *theap, mic_page_t *page)
+{
+    const unsigned cls = page->cls;
+    if (CFG_BITS) {
+        mic_bits_give_back(page, &theap->word[cls]);
+    } else {
+        mic_block_t *const list = theap->list[cls];
+        theap->list[cls] = NULL;
+        mic_compiler_barrier();
+        mic_page_return_active(page, list);
+    }
+    theap->given[cls] = 0;
+}
+
+void mic_active_forget(mic_theap_t *theap, unsigned cls)
+{
+    if (CFG_BITS)
+        theap->word[cls].bits = 0;
+    else
+        theap->list[cls] = NULL;
+    theap->given[cls] = 0;
+}
+
+bool mic_active_is_valid(const mic_theap_t *theap, const mic_page_t *page)
+{
+    const bool active = (page->flags & MIC_PAGE_ACTIVE) != 0;
+    if (CFG_BITS) return mic_bits_is_valid(page, active ? &theap->word[page->cls] : NULL);
+    return mic_page_is_valid(page, active ? theap->list[page->cls] : NULL);
+}

@@ -1,0 +1,42 @@
+/* The active sets of a thread heap, one for each class: what malloc takes blocks from, and where
+   they come from. All that depends on the free-set policy (page/free_set.h) is here and in page/.
+
+   [owner] everything; the blocks of an active set count as used by their page, the active one of
+   the class. */
+#ifndef MIC_HEAP_ACTIVE_H
+#define MIC_HEAP_ACTIVE_H
+
+#include "heap/theap.h"
+#include "page/free_set.h"
+
+mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
+{
+    if (CFG_BITS) {
+        mic_word_t *word = &theap->word[cls];
+        mic_opaque(word);
+        return mic_bits_take(word, &theap->rotation);
+    }
+    mic_block_t *const block = theap->list[cls];
+    if (mic_unlikely(block == NULL)) return NULL;
+    mic_block_t *const next = block->next;
+    theap->list[cls] = next;
+    if (CFG_PREFETCH_NEXT) mic_prefetch(next);
+    return block;
+}
+
+mic_inline bool mic_active_is_empty(const mic_theap_t *theap, unsigned cls)
+{
+    return CFG_BITS ? theap->word[cls].bits == 0 : theap->list[cls] == NULL;
+}
+
+/* An empty set gets blocks of the active page of its class, carved if need be: one is returned,
+   NULL when the page has none. *fresh_zero: the block reads as zero, but for its first word with
+   policy "list". */
+mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero);
+/* All go back to the page. */
+void mic_active_return(mic_theap_t *theap, mic_page_t *page);
+/* They go with their page. */
+void mic_active_forget(mic_theap_t *theap, unsigned cls);
+bool mic_active_is_valid(const mic_theap_t *theap, const mic_page_t *page);
+
+#endif

@@ -1,0 +1,210 @@
+/* Policy "bits": slow paths; see bits.h. The owner of the page calls everything but
+   mic_bits_check. */
+#include "page/bits.h"
+
+#include "base/check.h"
+#include "page/guard.h"
+
+uint64_t mic_canary_key;
+
+void mic_canary_start(void) { mic_canary_key = (mic_random_secret() | 1) << 8; }
+
+/* ---- which blocks there are ---- */
+
+static uint32_t bits_words(const mic_page_t *page) { return (page->reserved + 63) / 64; }
+
+/* bits of word `w` that lie in blocks [from, to) */
+static uint64_t bits_between(size_t w, size_t from, size_t to)
+{
+    const size_t first = w * 64;
+    const size_t low = mic_max(first, from), high = mic_min(first + 64, to);
+    return low >= high ? 0 : mic_bit_mask((unsigned)(low - first), (unsigned)(high - low));
+}
+
+/* Carving starts at carve_first and goes on at the page's first block. */
+static uint64_t bits_carved(const mic_page_t *page, size_t w)
+{
+    const size_t end = (size_t)page->carve_first + page->capacity;
+    if (page->capacity == page->reserved) return bits_between(w, 0, page->reserved);
+    if (end <= page->reserved) return bits_between(w, page->carve_first, end);
+    return bits_between(w, page->carve_first, page->reserved) |
+           bits_between(w, 0, end - page->reserved);
+}
+
+static uint64_t bits_free(const mic_page_t *page, size_t w)
+{
+    const mic_atomic(uint64_t) *const live = page->live + w;
+    return bits_carved(page, w) & ~mic_load_relaxed(live) &
+           ~mic_load_relaxed(live - MIC_BITMAP_WORDS);
+}
+
+void mic_bits_extend(mic_page_t *page, uint32_t blocks)
+{
+    uint32_t at = page->carve_first + page->capacity;
+    if (at >= page->reserved) at -= page->reserved;
+    const uint32_t room = page->reserved - page->capacity;
+    /* not around the corner */
+    const uint32_t n = (uint32_t)mic_min(blocks, mic_min(room, page->reserved - at));
+    mic_guard_blocks(page, at, at + n);
+    for (uint32_t i = at; i < at + n; i++) {
+        void *const block = mic_page_block(page, i);
+        *mic_canary_place(page, block) = mic_canary_of(block);
+    }
+    mic_compiler_barrier();
+    page->capacity += n;
+}
+
+/* ---- malloc's side ---- */
+
+uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random)
+{
+    mic_assert(word->bits == 0);
+    const uint32_t words = bits_words(page);
+    uint32_t w = words == 1 ? 0 : mic_random_below(random, words);
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < words; i++) {
+        bits = bits_free(page, w);
+        if (bits != 0) break;
+        if (++w == words) w = 0;
+    }
+    if (bits == 0) return 0;
+    const uint32_t n = mic_bit_count(bits);
+    word->base = mic_page_block(page, (size_t)w * 64);
+    word->live = page->live + w;
+    word->stride = page->stride;
+    word->index = w;
+    page->used += n;
+    mic_compiler_barrier();
+    word->bits = bits;
+    return n;
+}
+
+void mic_bits_give_back(mic_page_t *page, mic_word_t *word)
+{
+    const uint32_t n = mic_bit_count(word->bits);
+    word->bits = 0;
+    mic_compiler_barrier();
+    page->used -= n;
+}
+
+/* ---- free's side ---- */
+
+mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *index)
+{
+    const mic_block_check_t place = mic_page_locate(page, p, index);
+    const bool inner = place == MIC_BLOCK_INNER;
+    if (place == MIC_BLOCK_OUTSIDE) return MIC_VERDICT_INNER;
+    if (inner && (mic_page_owner(page) & MIC_OWNER_INNER) == 0) return MIC_VERDICT_INNER;
+    const uint64_t bit = (uint64_t)1 << (*index & 63);
+    mic_atomic(uint64_t) *const live = page->live + (*index >> 6);
+    if ((mic_load_relaxed(live) & bit) == 0 ||
+        (mic_load_relaxed(mic_bits_remote_of(live)) & bit) != 0)
+        return inner ? MIC_VERDICT_INNER : MIC_VERDICT_FREE;
+    if (page->kind == MIC_PAGE_SPAN)
+        return (uintptr_t)p - (uintptr_t)page->start == page->handed_out ? MIC_VERDICT_OK
+                                                                         : MIC_VERDICT_INNER;
+    const void *const block = mic_page_block(page, *index);
+    const uint64_t canary = *mic_canary_place(page, block);
+    if (canary == mic_canary_of(p)) return MIC_VERDICT_OK;
+    return inner && canary == mic_canary_of(block) ? MIC_VERDICT_INNER : MIC_VERDICT_DAMAGED;
+}
+
+void mic_bits_put(mic_page_t *page, size_t index)
+{
+    if ((mic_page_owner(page) & MIC_OWNER_INNER) != 0) {
+        void *const block = mic_page_block(page, index);
+        *mic_canary_place(page, block) = mic_canary_of(block);
+    }
+    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
+    mic_store_relaxed(live, mic_load_relaxed(live) & ~((uint64_t)1 << (index & 63)));
+    mic_compiler_barrier();
+    page->used--;
+}
+
+/* [atomic: relaxed] for the next slow path that may report */
+static mic_atomic(uintptr_t) bits_freed_twice;
+
+void *mic_bits_freed_twice(void)
+{
+    if (mic_likely(mic_load_relaxed(&bits_freed_twice) == 0)) return NULL;
+    return (void *)mic_exchange_acqrel(&bits_freed_twice, 0);
+}
+
+uint32_t mic_bits_collect(mic_page_t *page, size_t word, uint64_t bits)
+{
+    mic_atomic(uint64_t) *const live = page->live + word;
+    const uint64_t before = mic_load_relaxed(live);
+    const uint64_t twice = bits & ~before;
+    if (mic_unlikely(twice != 0))
+        mic_store_relaxed(&bits_freed_twice,
+                          (uintptr_t)mic_page_block(page, word * 64 + mic_bit_lowest(twice)));
+    const uint32_t n = mic_bit_count(bits & before);
+    mic_require(n <= page->used && "more blocks freed than were handed out");
+    if ((mic_page_owner(page) & MIC_OWNER_INNER) != 0) {
+        for (uint64_t rest = bits & before; rest != 0; rest &= rest - 1) {
+            void *const block = mic_page_block(page, word * 64 + mic_bit_lowest(rest));
+            *mic_canary_place(page, block) = mic_canary_of(block);
+        }
+    }
+    mic_store_relaxed(live, before & ~bits);
+    mic_compiler_barrier();
+    page->used -= n;
+    return n;
+}
+
+void mic_bits_set_live(mic_page_t *page, size_t index)
+{
+    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
+    mic_store_relaxed(live, mic_load_relaxed(live) | (uint64_t)1 << (index & 63));
+}
+
+void mic_bits_mark_inner(mic_page_t *page, void *block, const void *p)
+{
+    if (page->kind == MIC_PAGE_SPAN) {
+        page->handed_out = (uintptr_t)p - (uintptr_t)page->start;
+        return;
+    }
+    *mic_canary_place(page, block) = mic_canary_of(p);
+}
+
+/* ---- checks of whole pages ---- */
+
+void *mic_bits_find_damage(const mic_page_t *page)
+{
+    if (page->kind == MIC_PAGE_SPAN) return NULL;
+    /* the canary of a pointer into a block is that of an address which nobody has noted */
+    if ((mic_page_owner(page) & MIC_OWNER_INNER) != 0) return NULL;
+    for (uint32_t w = 0; w < bits_words(page); w++) {
+        for (uint64_t live = mic_load_relaxed(page->live + w); live != 0; live &= live - 1) {
+            void *const block = mic_page_block(page, (size_t)w * 64 + mic_bit_lowest(live));
+            if (*mic_canary_place(page, block) != mic_canary_of(block)) return block;
+        }
+    }
+    return NULL;
+}
+
+size_t mic_bits_live_count(const mic_page_t *page)
+{
+    size_t count = 0;
+    for (uint32_t w = 0; w < bits_words(page); w++) {
+        const mic_atomic(uint64_t) *const live = page->live + w;
+        count += mic_bit_count(mic_load_relaxed(live) & ~mic_load_relaxed(live - MIC_BITMAP_WORDS));
+    }
+    return count;
+}
+
+bool mic_bits_is_valid(const mic_page_t *page, const mic_word_t *active)
+{
+    if (page->back != 0 || page->capacity > page->reserved || page->used > page->capacity)
+        return false;
+    uint32_t count = active == NULL ? 0 : mic_bit_count(active->bits);
+    for (uint32_t w = 0; w < bits_words(page); w++) {
+        const uint64_t live = mic_load_relaxed(page->live + w);
+        if ((live & ~bits_carved(page, w)) != 0) return false;
+        if (active != NULL && active->live == page->live + w && (live & active->bits) != 0)
+            return false;
+        count += mic_bit_count(live);
+    }
+    /* a forked child may have lost the decrement of a cut free: too high, never too low */
+    return page->used >= count;
+}

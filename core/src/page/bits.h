@@ -1,0 +1,123 @@
+/* Free-set policy "bits" (secure, hardened, debug; page/free_set.h has the interface): nothing of
+   ours lies in blocks but canaries. A page has two bits for each block, at a fixed address for each
+   slice, out of reach of the blocks:
+
+       live    the user has it                        [owner], read by anyone
+       remote  freed by another thread, not collected [atomic: remote free]
+
+   and what malloc takes from is one word of 64 blocks at a time, in the thread heap:
+
+       active word  free blocks handed to malloc; they count as used by their page
+
+       free in page  = carved, not live, not remote, not in the active word
+       live + active + remote-only... : used = capacity - free in page
+
+   malloc takes a random one of the active word, so what lies behind a block is not known; a block
+   that was freed comes back when its word is picked again, at random, on a refill. A free is legal
+   if its pointer is exactly the start of a block that is live and not freed remotely: one rule for
+   every path, whoever owns the page.
+
+   Stores are ordered for fork as everywhere (see page.h): a prefix of them never has a block both
+   in the active word and live. */
+#ifndef MIC_PAGE_BITS_H
+#define MIC_PAGE_BITS_H
+
+#include "page/canary.h"
+#include "page/remote.h"
+#include "rt/random.h"
+
+/* [owner] what malloc takes from, of one size class */
+typedef struct mic_word {
+    uint64_t bits;              /* blocks of the word that malloc may take */
+    char *base;                 /* block of bit 0 */
+    mic_atomic(uint64_t) *live; /* live bits of the word */
+    uint32_t stride;            /* from block to block */
+    uint32_t index;             /* of the word in its page */
+} mic_word_t;
+
+/* what is wrong with a pointer that is to be freed, resized or measured */
+typedef enum mic_verdict {
+    MIC_VERDICT_OK = 0,
+    MIC_VERDICT_FOREIGN, /* into no page of ours */
+    MIC_VERDICT_INNER,   /* points into a block, or behind the last one */
+    MIC_VERDICT_FREE,    /* to a block that is free already */
+    MIC_VERDICT_DAMAGED  /* to a block whose canary was overwritten */
+} mic_verdict_t;
+
+mic_inline mic_atomic(uint64_t) *mic_bits_remote_of(mic_atomic(uint64_t) *live)
+{
+    return live - MIC_BITMAP_WORDS;
+}
+
+/* multiplier with good spectral properties modulo 2^64 that fits an immediate operand */
+#define MIC_BITS_STEP ((uint64_t)0x2c1b3c6d)
+
+/* The next block, NULL when there is none; *rotation: state, odd. */
+mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
+{
+    const uint64_t bits = word->bits;
+    if (mic_unlikely(bits == 0)) return NULL;
+    const uint64_t next = *rotation * MIC_BITS_STEP;
+    *rotation = next;
+    const unsigned by = (unsigned)(next >> 58);
+    const uint64_t rotated = bits >> by | bits << (-by & 63);
+    const uint64_t lowest = rotated & -rotated;
+    const uint64_t bit = lowest << by | lowest >> (-by & 63);
+    mic_opaque(word); /* one instruction on memory, not two */
+    word->bits ^= bit;
+    mic_compiler_barrier();
+    mic_flip_fast(word->live, bit);
+    char *const block = word->base + mic_bit_lowest(bit) * word->stride; /* below 64 MiB */
+    if (block == NULL) __builtin_unreachable(); /* the caller asks for NULL, too */
+    return (mic_block_t *)(void *)block;
+}
+
+/* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
+   wrong or unusual, ask mic_bits_check. The caller looks at `used` afterwards. */
+mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
+{
+    const uint64_t reciprocal = page->reciprocal;
+    const mic_product_t product =
+        (mic_product_t)((uintptr_t)p & (MIC_SLICE_BYTES - 1)) * reciprocal;
+    if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
+    if (mic_unlikely(*mic_canary_place(page, p) != mic_canary_of(p))) return false;
+    const size_t index = (size_t)(product >> 64);
+    const unsigned at = index & 63;
+    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
+    const uint64_t word = mic_load_fast(live);
+    if (mic_unlikely((word >> at & 1) == 0)) return false;
+    if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) >> at & 1) != 0)) return false;
+    mic_store_fast(live, word & ~((uint64_t)1 << at));
+    mic_compiler_barrier();
+    page->used--;
+    return true;
+}
+
+/* ---- slow paths; the caller owns the page, but for check ---- */
+
+/* The rule above, for any pointer into the page; *index: the block that holds it, where there is
+   one. May be asked by any thread. */
+mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *index);
+/* A checked block is free. */
+void mic_bits_put(mic_page_t *page, size_t index);
+/* Carves about `blocks` more. */
+void mic_bits_extend(mic_page_t *page, uint32_t blocks);
+/* Hands one word of the page's free blocks to malloc. Returns how many, 0 when there is none. */
+uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random);
+/* The active word of the page goes back. */
+void mic_bits_give_back(mic_page_t *page, mic_word_t *word);
+/* RF.10 for one word: blocks that others freed. Returns how many of them were live: the others were
+   freed twice, at the same moment; the address of one is kept for mic_bits_freed_twice. */
+uint32_t mic_bits_collect(mic_page_t *page, size_t word, uint64_t bits);
+void *mic_bits_freed_twice(void);
+/* The block is in use without malloc having taken it (spans). */
+void mic_bits_set_live(mic_page_t *page, size_t index);
+/* The block was handed out by this pointer. */
+void mic_bits_mark_inner(mic_page_t *page, void *block, const void *p);
+/* First live block whose canary was overwritten; NULL when all is well. */
+void *mic_bits_find_damage(const mic_page_t *page);
+/* Blocks in use; any thread, as of some moment. */
+size_t mic_bits_live_count(const mic_page_t *page);
+bool mic_bits_is_valid(const mic_page_t *page, const mic_word_t *active);
+
+#endif

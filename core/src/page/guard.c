@@ -1,0 +1,64 @@
+/* Guards of big blocks; see guard.h. Whoever may carve, resize or release the page calls. */
+#include "page/guard.h"
+
+#include "os/os.h"
+
+static bool guard_wanted(const mic_page_t *page)
+{
+    return CFG_BITS && mic_arena_may_guard(page->arena);
+}
+
+void mic_guard_blocks(const mic_page_t *page, size_t from, size_t to)
+{
+    if (page->kind != MIC_PAGE_LARGE || !guard_wanted(page)) return;
+    const size_t guard = mic_os_info.page_bytes;
+    for (size_t i = from; i < to; i++) {
+        char *const block = mic_page_block(page, i);
+        if (i == 0) (void)mic_os_guard(block - guard, guard);
+        (void)mic_os_guard(block + page->block_bytes, guard);
+    }
+}
+
+static char *guard_tail(const mic_page_t *page, size_t *bytes)
+{
+    char *const end = page->start + ((size_t)page->slices << MIC_SLICE_SHIFT);
+    char *const tail = page->start + page->block_bytes;
+    *bytes = (size_t)(end - tail);
+    return tail;
+}
+
+void mic_guard_tail(const mic_page_t *page)
+{
+    size_t bytes;
+    char *const tail = guard_tail(page, &bytes);
+    if (bytes != 0 && guard_wanted(page)) (void)mic_os_guard(tail, bytes);
+}
+
+void mic_unguard_tail(const mic_page_t *page)
+{
+    size_t bytes;
+    char *const tail = guard_tail(page, &bytes);
+    if (bytes != 0 && guard_wanted(page)) mic_os_unguard(tail, bytes, 1);
+}
+
+void mic_guard_span(const mic_page_t *page)
+{
+    if (!guard_wanted(page)) return;
+    if (page->lead != 0)
+        (void)mic_os_guard(page->start - mic_os_info.page_bytes, mic_os_info.page_bytes);
+    mic_guard_tail(page);
+}
+
+void mic_unguard_page(const mic_page_t *page)
+{
+    if (!guard_wanted(page)) return;
+    if (page->kind == MIC_PAGE_SPAN) {
+        if (page->lead != 0)
+            mic_os_unguard(page->start - mic_os_info.page_bytes, mic_os_info.page_bytes, 1);
+        mic_unguard_tail(page);
+    } else if (page->kind == MIC_PAGE_LARGE && page->capacity != 0) {
+        const size_t guard = mic_os_info.page_bytes;
+        mic_os_unguard(page->start - guard, guard + (size_t)page->capacity * page->stride,
+                       (size_t)page->capacity + 1);
+    }
+}

@@ -1,0 +1,303 @@
+/* fake-os */
+/* Policy "bits": what malloc takes, what a free must look like, what others free, the laws; for
+   every class, on a random walk. Skipped in builds with the other policy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_os.h"
+#include "heap/thread.h"
+#include "page/bits.h"
+#include "page/free_set.h"
+#include "page/guard.h"
+
+static mic_inbox_t inbox mic_aligned(128);
+static mic_random_t source;
+static uint64_t rotation = 12345;
+
+static mic_page_t *make(unsigned cls)
+{
+    mic_run_t run;
+    const size_t slices = mic_page_slices_of_class(cls);
+    assert_true(mic_run_alloc(mic_page_kind_of_class(cls), slices, 1, &mic_place_any, &run));
+    mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
+    mic_page_init(page, run, cls, 0);
+    mic_page_owner_publish(page, &inbox, 0);
+    return page;
+}
+
+static void unmake(mic_page_t *page)
+{
+    const mic_run_t run = mic_page_run(page);
+    mic_unguard_page(page);
+    mic_page_owner_clear(page);
+    mic_run_free(run);
+}
+
+static mic_block_t *take(mic_page_t *page, mic_word_t *word)
+{
+    mic_block_t *b = mic_bits_take(word, &rotation);
+    if (b != NULL) return b;
+    if (mic_page_can_extend(page)) mic_bits_extend(page, 64);
+    if (mic_bits_refill(page, word, &source) == 0) return NULL;
+    return mic_bits_take(word, &rotation);
+}
+
+/* All blocks of a page are handed out, each once, whole and with a canary; then no more. */
+static void test_all_blocks(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
+        mic_page_t *const page = make(cls);
+        mic_word_t word = {0};
+        unsigned char *const seen = calloc(page->reserved, 1);
+        for (uint32_t i = 0; i < page->reserved; i++) {
+            mic_block_t *const b = take(page, &word);
+            size_t index;
+            assert_non_null(b);
+            assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+            assert_int_equal(seen[index]++, 0);
+            memset(b, 0x5a, mic_page_usable(page));
+        }
+        assert_null(take(page, &word));
+        assert_int_equal(page->used, page->reserved);
+        assert_int_equal(mic_bits_live_count(page), page->reserved);
+        assert_true(mic_bits_is_valid(page, &word));
+        assert_null(mic_bits_find_damage(page));
+        free(seen);
+        unmake(page);
+    }
+}
+
+/* Nothing but the exact start of a live block passes. */
+static void test_check(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
+        mic_page_t *const page = make(cls);
+        mic_word_t word = {0};
+        char *const b = (char *)take(page, &word);
+        size_t index;
+        assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+        for (size_t at = 1; at < page->block_bytes; at = at * 3 + 1)
+            assert_int_equal(mic_bits_check(page, b + at, &index), MIC_VERDICT_INNER);
+        assert_int_equal(mic_bits_check(page, page->start - 1, &index), MIC_VERDICT_INNER);
+        /* all others are free, whether carved or not */
+        assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+        for (size_t i = 0; i < page->reserved; i++) {
+            size_t other;
+            if (i != index)
+                assert_int_equal(mic_bits_check(page, mic_page_block(page, i), &other),
+                                 MIC_VERDICT_FREE);
+        }
+        /* one byte behind the end */
+        b[page->block_bytes - MIC_CANARY_BYTES] ^= 1;
+        assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_DAMAGED);
+        assert_ptr_equal(mic_bits_find_damage(page), b);
+        b[page->block_bytes - MIC_CANARY_BYTES] ^= 1;
+        assert_null(mic_bits_find_damage(page));
+        /* freed: by another thread, then collected */
+        assert_true(mic_remote_set(page, index));
+        assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_FREE);
+        assert_int_equal(mic_remote_collect(page), 1);
+        assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_FREE);
+        unmake(page);
+    }
+}
+
+/* The fast path's test and the slow one agree. */
+static void test_try_put(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls <= MIC_CLASS_MEDIUM_LAST; cls++) {
+        mic_page_t *const page = make(cls);
+        mic_word_t word = {0};
+        for (int i = 0; i < 8; i++) (void)take(page, &word);
+        for (size_t offset = 0; offset + 8 < MIC_SLICE_BYTES; offset += 8) {
+            char *const p = page->start + offset;
+            size_t index;
+            const uint32_t used = page->used;
+            const bool legal = mic_bits_check(page, p, &index) == MIC_VERDICT_OK;
+            assert_int_equal(mic_bits_try_put(page, p), legal);
+            assert_int_equal(page->used, used - legal);
+            assert_false(mic_bits_try_put(page, p)); /* not twice */
+        }
+        unmake(page);
+    }
+}
+
+/* Freed by another thread and not collected yet: the owner's free is the second one. */
+static void test_remote_then_local(void **state)
+{
+    (void)state;
+    mic_page_t *const page = make(3);
+    mic_word_t word = {0};
+    void *const b = take(page, &word);
+    size_t index;
+    assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+    assert_true(mic_remote_set(page, index));
+    assert_false(mic_bits_try_put(page, b));
+    /* never handed out before it is collected */
+    for (uint32_t i = 1; i < page->reserved; i++) assert_ptr_not_equal(take(page, &word), b);
+    assert_null(take(page, &word));
+    assert_int_equal(mic_remote_collect(page), 1);
+    assert_ptr_equal(take(page, &word), b);
+    unmake(page);
+}
+
+/* Two threads at the same moment: the owner's bit is gone when the other's is collected. */
+static void test_both_at_once(void **state)
+{
+    (void)state;
+    mic_page_t *const page = make(3);
+    mic_word_t word = {0};
+    void *const keep = take(page, &word), *const b = take(page, &word);
+    size_t index;
+    assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+    mic_bits_put(page, index);
+    assert_true(mic_remote_set(page, index));
+    const uint32_t used = page->used;
+    assert_null(mic_bits_freed_twice());
+    assert_int_equal(mic_remote_collect(page), 0);
+    assert_int_equal(page->used, used);
+    assert_ptr_equal(mic_bits_freed_twice(), b);
+    assert_null(mic_bits_freed_twice());
+    assert_int_equal(mic_bits_check(page, keep, &index), MIC_VERDICT_OK);
+    unmake(page);
+}
+
+/* A block that was handed out by a pointer into it is freed by that pointer only. */
+static void test_inner(void **state)
+{
+    (void)state;
+    mic_page_t *const page = make(20);
+    mic_word_t word = {0};
+    char *const b = (char *)take(page, &word), *const plain = (char *)take(page, &word);
+    size_t index;
+    mic_page_owner_tag(page, MIC_OWNER_INNER, 0);
+    mic_bits_mark_inner(page, b, b + 24);
+    for (size_t at = 0; at < page->block_bytes; at++)
+        assert_int_equal(mic_bits_check(page, b + at, &index) == MIC_VERDICT_OK, at == 24);
+    for (size_t at = 0; at < page->block_bytes; at++)
+        assert_int_equal(mic_bits_check(page, plain + at, &index) == MIC_VERDICT_OK, at == 0);
+    assert_int_equal(mic_bits_check(page, b + 24, &index), MIC_VERDICT_OK);
+    mic_bits_put(page, index); /* the next one gets it by its start */
+    while (take(page, &word) != (mic_block_t *)(void *)b) {
+    }
+    assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+    unmake(page);
+}
+
+/* Large blocks lie between guards, which go with the page. */
+static void test_guards(void **state)
+{
+    (void)state;
+    fake_os_forget();
+    mic_page_t *const page = make(MIC_CLASS_LARGE_LAST);
+    mic_word_t word = {0};
+    while (take(page, &word) != NULL) {
+    }
+    assert_int_equal(fake_os_count(FAKE_OS_GUARD), page->reserved + 1);
+    for (size_t i = 0; i <= page->reserved; i++) {
+        const fake_os_record_t *const call = fake_os_record(FAKE_OS_GUARD, i);
+        char *const expected = i == 0 ? page->start - mic_os_info.page_bytes
+                                      : (char *)mic_page_block(page, i - 1) + page->block_bytes;
+        assert_ptr_equal(call->address, expected);
+        assert_int_equal(call->bytes, mic_os_info.page_bytes);
+    }
+    unmake(page);
+    assert_int_equal(fake_os_count(FAKE_OS_UNGUARD), 1);
+    const fake_os_record_t *const call = fake_os_last(FAKE_OS_UNGUARD);
+    assert_ptr_equal(call->address, page->start - mic_os_info.page_bytes);
+    assert_int_equal(call->extra, page->reserved + 1);
+}
+
+/* Which block comes next cannot be told: entropy of the distance from one to the next, and how often
+   it is the neighbour. */
+static void test_order(void **state)
+{
+    (void)state;
+    enum { PAGES = 200, RANGE = 8192 };
+    static unsigned counts[RANGE];
+    size_t total = 0, next = 0;
+    memset(counts, 0, sizeof counts);
+    for (int i = 0; i < PAGES; i++) {
+        mic_page_t *const page = make(3);
+        mic_word_t word = {0};
+        size_t before = SIZE_MAX, index;
+        for (mic_block_t *b; (b = take(page, &word)) != NULL; before = index) {
+            (void)mic_page_locate(page, b, &index);
+            if (before == SIZE_MAX) continue;
+            counts[(index - before + RANGE / 2) % RANGE]++;
+            next += index == before + 1;
+            total++;
+        }
+        unmake(page);
+    }
+    double entropy = 0;
+    for (size_t i = 0; i < RANGE; i++) {
+        const double p = (double)counts[i] / (double)total;
+        if (counts[i] != 0) entropy -= p * __builtin_log2(p);
+    }
+    if (entropy < 4.5 || next * 10 > total)
+        fail_msg("entropy %.2f bits, the next one in %zu of %zu", entropy, next, total);
+}
+
+/* A random walk with the laws checked after each step. */
+static void test_walk(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls += 3) {
+        mic_page_t *const page = make(cls);
+        void **const live = calloc(page->reserved, sizeof *live);
+        size_t lives = 0;
+        mic_word_t word = {0};
+        uint32_t seed = cls * 7919 + 1;
+        for (int step = 0; step < 3000; step++) {
+            seed = seed * 1664525u + 1013904223u;
+            const unsigned dice = seed >> 24;
+            size_t index;
+            if (dice < 110) {
+                void *const b = take(page, &word);
+                if (b != NULL) live[lives++] = b;
+            } else if (dice < 235 && lives > 0) {
+                const size_t i = (seed >> 4) % lives;
+                assert_int_equal(mic_bits_check(page, live[i], &index), MIC_VERDICT_OK);
+                if (dice < 190) {
+                    mic_bits_put(page, index);
+                } else {
+                    assert_true(mic_remote_set(page, index));
+                    assert_int_equal(mic_remote_collect(page), 1);
+                }
+                live[i] = live[--lives];
+            } else if (dice >= 235) {
+                mic_bits_give_back(page, &word);
+            }
+            assert_true(mic_bits_is_valid(page, &word));
+            assert_int_equal(page->used, lives + mic_bit_count(word.bits));
+            assert_int_equal(mic_bits_live_count(page), lives);
+        }
+        free(live);
+        unmake(page);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_blocks),   cmocka_unit_test(test_check),
+        cmocka_unit_test(test_try_put),      cmocka_unit_test(test_remote_then_local),
+        cmocka_unit_test(test_both_at_once), cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
+        cmocka_unit_test(test_walk),
+    };
+    if (!CFG_BITS) return 77;
+    if (!mic_process_start()) return 1;
+    mic_random_seed(&source);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
