@@ -3,8 +3,9 @@
 
     tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
     tools/run_tests.py test    all tests of release and debug, unit, api and death tests of secure,
-                               death tests of hardened, sanitizers, golden, contract, install, integration, fallback, and
-                               those of python/ and rust/ where they exist
+                               death tests of hardened, sanitizers, golden, contract, install,
+                               integration, fallback, and those of python/ and rust/ where they
+                               exist
     tools/run_tests.py soak    the stress tests at full length, release, debug and tsan; all trials
                                of the death tests, and 10,000 runs of each correct program
 
