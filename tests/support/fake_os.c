@@ -479,7 +479,8 @@ int mic_os_thread_exit_init(void (*at_exit)(void *pass))
 
 void mic_os_thread_arm(void *pass)
 {
-    if (fake_other(FAKE_OS_THREAD_ARM) == 0) (void)pthread_setspecific(fake_key, pass);
+    if (fake_other(FAKE_OS_THREAD_ARM) == 0 && pthread_getspecific(fake_key) == NULL)
+        (void)pthread_setspecific(fake_key, pass);
 }
 
 uint64_t mic_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }

@@ -154,6 +154,7 @@ void mic_thread_detach(bool for_good)
 {
     mic_record_t *const record = mic_tls.record;
     const bool ready = mic_thread_is_ready();
+    for_good = for_good || record == MIC_RECORD_GONE; /* nobody would hand a new record over */
     /* RF.15: from here on this thread's frees are remote, before anybody can adopt the record */
     mic_tls.theap = (mic_theap_t *)(uintptr_t)&mic_theap_empty;
     mic_tls.record = for_good ? MIC_RECORD_GONE : MIC_RECORD_BOOT;

@@ -515,7 +515,8 @@ int mic_os_thread_exit_init(void (*at_exit)(void *pass))
 void mic_os_thread_arm(void *pass)
 {
     const int saved = errno;
-    if (os_thread_key_ready) (void)pthread_setspecific(os_thread_key, pass);
+    if (os_thread_key_ready && pthread_getspecific(os_thread_key) == NULL)
+        (void)pthread_setspecific(os_thread_key, pass);
     errno = saved;
 }
 

@@ -99,7 +99,8 @@ int mic_os_thread_exit_init(void (*at_exit)(void *pass));
 uint64_t mic_os_process_id(void);
 uint64_t mic_os_thread_id(void);
 bool mic_os_thread_is_alive(uint64_t id);
-/* `pass` is handed to at_exit; must not be NULL. May allocate (glibc: key numbers >= 32). */
+/* `pass` is handed to at_exit, unless something else is already; must not be NULL. May allocate
+   (glibc: key numbers >= 32). */
 void mic_os_thread_arm(void *pass);
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "alloc/alloc.h"
+#include "base/compiler.h"
 #include "fake_os.h"
 #include "heap/thread.h"
 
@@ -64,12 +65,62 @@ static void test_detach(void **state)
     assert_true(mic_theap_is_valid(&record->theap));
 }
 
+/* the race detector takes a thread apart in the last pass itself */
+#define END_PASSES (MIC_TSAN ? 2 : 4)
+
+static pthread_key_t end_key;
+static int end_passes;     /* of our destructor */
+static int end_late_calls; /* of those, after the record had gone for good */
+
+/* The thread, while it ends, ends its record and begins again. */
+static void end_and_begin(void *arg)
+{
+    const bool late = mic_tls.record == MIC_RECORD_GONE;
+    end_late_calls += late;
+    mic_thread_detach(false);
+    assert_false(mic_thread_is_ready());
+    mic_free(mic_malloc(10));
+    assert_true(mic_thread_is_ready() == !late); /* gone for good stays so */
+    if (++end_passes < END_PASSES) pthread_setspecific(end_key, arg);
+}
+
+static void *begin(void *arg)
+{
+    pthread_setspecific(end_key, arg);
+    mic_free(mic_malloc(10));
+    return NULL;
+}
+
+static void end_in_each_pass(void)
+{
+    pthread_t t;
+    end_passes = end_late_calls = 0;
+    assert_int_equal(pthread_key_create(&end_key, end_and_begin), 0);
+    assert_int_equal(pthread_create(&t, NULL, begin, &end_passes), 0);
+    pthread_join(t, NULL);
+    assert_int_equal(pthread_key_delete(end_key), 0);
+    assert_int_equal(end_passes, END_PASSES);
+    for (const mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        assert_true(r == mic_tls.record || r->in_pool);
+}
+
+/* No record stays behind with a thread that is dead, whatever the thread did in its last moments.
+   The key of this test is younger than the library's: it comes after it in each pass. */
+static void test_end_in_destructors(void **state)
+{
+    (void)state;
+    mic_free(mic_malloc(10));
+    end_in_each_pass();
+    assert_int_equal(end_late_calls, MIC_TSAN ? 0 : 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment),
         cmocka_unit_test(test_reuse),
         cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_end_in_destructors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
