@@ -55,8 +55,8 @@ mic_export void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignmen
 mic_export void _ZdlPv(void *p) { mic_free(p); }
 mic_export void _ZdaPv(void *p) { mic_free(p); }
 
-mic_export void _ZdlPvm(void *p, size_t size) { mic_api_free_hinted(p, size, 0, true); }
-mic_export void _ZdaPvm(void *p, size_t size) { mic_api_free_hinted(p, size, 0, true); }
+mic_export void _ZdlPvm(void *p, size_t size) { mic_api_free_hinted(p, size, 0, MIC_SAID_NEW); }
+mic_export void _ZdaPvm(void *p, size_t size) { mic_api_free_hinted(p, size, 0, MIC_SAID_NEW); }
 
 mic_export void _ZdlPvRKSt9nothrow_t(void *p, nothrow_t tag)
 {
@@ -71,20 +71,20 @@ mic_export void _ZdaPvRKSt9nothrow_t(void *p, nothrow_t tag)
 
 mic_export void _ZdlPvSt11align_val_t(void *p, size_t alignment)
 {
-    mic_api_free_hinted(p, 0, alignment, false);
+    mic_api_free_hinted(p, 0, alignment, MIC_SAID_AT_MOST);
 }
 mic_export void _ZdaPvSt11align_val_t(void *p, size_t alignment)
 {
-    mic_api_free_hinted(p, 0, alignment, false);
+    mic_api_free_hinted(p, 0, alignment, MIC_SAID_AT_MOST);
 }
 
 mic_export void _ZdlPvmSt11align_val_t(void *p, size_t size, size_t alignment)
 {
-    mic_api_free_hinted(p, size, alignment, false);
+    mic_api_free_hinted(p, size, alignment, MIC_SAID_REQUEST);
 }
 mic_export void _ZdaPvmSt11align_val_t(void *p, size_t size, size_t alignment)
 {
-    mic_api_free_hinted(p, size, alignment, false);
+    mic_api_free_hinted(p, size, alignment, MIC_SAID_REQUEST);
 }
 
 mic_export void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, nothrow_t tag)

@@ -34,8 +34,11 @@ mic_export char *strdup(const char *s) { return mi_strdup(s); }
 
 mic_export char *strndup(const char *s, size_t n) { return mi_strndup(s, n); }
 
-/* C23; what the caller knows of the block is not needed */
-mic_export void free_sized(void *p, size_t size) { mi_free_size(p, size); }
+/* C23 */
+mic_export void free_sized(void *p, size_t size)
+{
+    mic_api_free_hinted(p, size, 0, MIC_SAID_REQUEST);
+}
 
 mic_export void free_aligned_sized(void *p, size_t alignment, size_t size)
 {

@@ -71,7 +71,7 @@ mi_decl_nodiscard mi_decl_export void *mi_aligned_offset_recalloc(void *p, size_
     mi_attr_alloc_size2(2, 3);
 
 /** mi_free() for callers who know the size the block was asked for. Debug and secure builds report
-    a size that it cannot have had (EINVAL), and free the block all the same. */
+    a size that it does not have room for (EINVAL), and free the block all the same. */
 mi_decl_export void mi_free_size(void *p, size_t size) mi_attr_noexcept;
 /** mi_free() for callers who know size and alignment. Debug and secure builds report what cannot
     be (EINVAL), and free the block all the same. */

@@ -46,6 +46,12 @@ static void wrong_sizes_are_reported(void **state)
         api_record_stop();
         assert_int_equal(api_record.errors, 1);
         assert_int_equal(api_record.last_error, EINVAL);
+        void *const r = mi_malloc(sizes[s] + 1000);
+        api_record_start();
+        mi_free_size_aligned(r, mi_usable_size(r) / 3, 16);
+        api_record_stop();
+        assert_int_equal(api_record.errors, 1);
+        assert_int_equal(api_record.last_error, EINVAL);
         void *const q = mi_malloc_aligned(sizes[s], 128);
         api_record_start();
         mi_free_size_aligned(q, mi_usable_size(q) + 1, 128);

@@ -84,6 +84,7 @@ static void delete_wrongly(void (*run)(void *), void *p)
 
 static void too_large(void *p) { sized_delete(p, 2000); }
 static void too_small(void *p) { sized_delete_array(p, 100); }
+static void little_too_small(void *p) { sized_delete(p, 800); }
 static void not_aligned(void *p) { aligned_delete(p, (size_t)1 << 40); }
 static void too_large_aligned(void *p) { sized_aligned_delete(p, 100000, 32); }
 
@@ -94,6 +95,7 @@ static void wrong_sizes_are_reported(void **state)
     if (!API_CHECKED) skip();
     delete_wrongly(too_large, plain_new(1000));
     delete_wrongly(too_small, plain_new_array(1000));
+    delete_wrongly(little_too_small, plain_new(1000));
     delete_wrongly(not_aligned, aligned_new(1000, 32));
     delete_wrongly(too_large_aligned, aligned_new(1000, 32));
 }

@@ -33,14 +33,20 @@ mic_inline void *mic_api_try_malloc(size_t bytes)
 void *mic_api_new_slow(size_t bytes);
 void *mic_api_new_nothrow_slow(size_t bytes);
 
-/* free for callers who know size and alignment, 0 where they do not. exact: the block was asked for
-   with that size and no alignment, as the language has it; else the size is at most that. */
-void mic_api_free_checked(void *p, size_t size, size_t alignment, bool exact);
+/* What a size is that the caller of a free says. */
+typedef enum mic_said {
+    MIC_SAID_AT_MOST, /* there are so many bytes, if not more */
+    MIC_SAID_REQUEST, /* of the last request: the block may be larger, having been resized */
+    MIC_SAID_NEW      /* of operator new: the block never had another size */
+} mic_said_t;
 
-mic_inline void mic_api_free_hinted(void *p, size_t size, size_t alignment, bool exact)
+/* free for callers who know size and alignment, 0 where they do not. */
+void mic_api_free_checked(void *p, size_t size, size_t alignment, mic_said_t said);
+
+mic_inline void mic_api_free_hinted(void *p, size_t size, size_t alignment, mic_said_t said)
 {
     if (CFG_ASSERT)
-        mic_api_free_checked(p, size, alignment, exact);
+        mic_api_free_checked(p, size, alignment, said);
     else
         mic_free(p);
 }

@@ -87,31 +87,35 @@ void *mi_aligned_offset_recalloc(void *p, size_t newcount, size_t size, size_t a
 }
 
 /* What the caller knows of the block is not needed: its page knows. In checking builds the two must
-   agree. A block has no record of the size it was asked for; these are what it can have been. */
+   agree. */
 
-static bool posix_size_is_possible(const void *p, size_t size, bool exact)
+static bool posix_size_is_possible(const void *p, size_t size, size_t alignment, mic_said_t said)
 {
     const size_t usable = mic_usable_size(p);
     if (usable == 0) return true; /* not ours: free tells */
     if (size > usable) return false;
-    /* resizing leaves a block where it is while at least half of it is used */
-    return !exact || size >= usable / 2 || mic_good_size(size) >= usable;
+    if (said == MIC_SAID_AT_MOST || mic_good_size(size) == usable) return true;
+    /* resizing leaves a block where it is while half of it is used; an aligned one may be larger */
+    return said == MIC_SAID_REQUEST && mic_max(size, alignment) >= usable / 2;
 }
 
-mic_noinline void mic_api_free_checked(void *p, size_t size, size_t alignment, bool exact)
+mic_noinline void mic_api_free_checked(void *p, size_t size, size_t alignment, mic_said_t said)
 {
-    if (p != NULL && !posix_size_is_possible(p, size, exact))
-        mic_report_error(EINVAL, "free of %p: not a block of %zu bytes", p, size);
+    if (p != NULL && !posix_size_is_possible(p, size, alignment, said))
+        mic_report_error(EINVAL, "free of %p, which is not a block of %zu bytes", p, size);
     else if (alignment != 0 && (uintptr_t)p % alignment != 0)
-        mic_report_error(EINVAL, "free of %p: not aligned to %zu bytes", p, alignment);
+        mic_report_error(EINVAL, "free of %p, which is not aligned to %zu bytes", p, alignment);
     mic_free(p);
 }
 
-void mi_free_size(void *p, size_t size) { mic_api_free_hinted(p, size, 0, false); }
+void mi_free_size(void *p, size_t size) { mic_api_free_hinted(p, size, 0, MIC_SAID_AT_MOST); }
 
 void mi_free_size_aligned(void *p, size_t size, size_t alignment)
 {
-    mic_api_free_hinted(p, size, alignment, false);
+    mic_api_free_hinted(p, size, alignment, MIC_SAID_REQUEST);
 }
 
-void mi_free_aligned(void *p, size_t alignment) { mic_api_free_hinted(p, 0, alignment, false); }
+void mi_free_aligned(void *p, size_t alignment)
+{
+    mic_api_free_hinted(p, 0, alignment, MIC_SAID_AT_MOST);
+}
