@@ -11,6 +11,7 @@ typedef struct mic_class_count {
     size_t pages;
     size_t live; /* blocks in use */
     size_t live_bytes;
+    size_t made;            /* blocks ever allocated */
     size_t capacity;        /* blocks carved */
     size_t page_bytes;      /* of its pages */
     size_t peak_page_bytes; /* most so far; of the whole process */
@@ -22,10 +23,14 @@ typedef struct mic_heap_counts {
     size_t theaps;                                  /* thread heaps */
     size_t abandoned_pages;                         /* of records without a thread */
     size_t live, live_bytes, pages, page_bytes, peak_page_bytes;
+    mic_theap_totals_t totals; /* what was counted, as it is; `made` above is what it tells */
 } mic_heap_counts_t;
 
-/* The process; a sub-process; a heap (threads and orphans: those that used it). */
+/* The process; a sub-process; what its heaps did that are no more (no pages, no blocks in use); a
+   heap (threads and orphans: those that used it); the calling thread. */
 void mic_heap_count(mic_heap_counts_t *counts);
+void mic_heap_count_gone(const mic_subproc_t *subproc, mic_heap_counts_t *counts);
+void mic_heap_count_thread(mic_heap_counts_t *counts);
 void mic_heap_count_subproc(const mic_subproc_t *subproc, mic_heap_counts_t *counts);
 void mic_heap_count_one(mic_heap_t *heap, mic_heap_counts_t *counts);
 

@@ -26,4 +26,7 @@ void mi_stats_print(void *out)
 
 void mi_stats_print_out(mi_output_fun *out, void *arg) { mic_diag_print_stats(out, arg); }
 
-void mi_thread_stats_print_out(mi_output_fun *out, void *arg) { mic_diag_print_stats(out, arg); }
+void mi_thread_stats_print_out(mi_output_fun *out, void *arg)
+{
+    mic_diag_print_thread_stats(out, arg);
+}

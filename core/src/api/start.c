@@ -2,7 +2,9 @@
    the first call may come before the constructor, others come after the destructor. */
 #include "api/api.h"
 #include "diag/diag.h"
+#include "heap/heap.h"
 #include "heap/thread.h"
+#include "rt/options.h"
 
 __attribute__((constructor)) void mic_api_start(void)
 {
@@ -13,7 +15,25 @@ __attribute__((constructor)) void mic_api_start(void)
     errno = saved;
 }
 
-__attribute__((destructor)) static void api_end(void) { mic_diag_print_exit(); }
+/* Option destroy_on_exit: 2 = only where the program calls mi_process_done itself. The main heap
+   stays: destructors that run later, and the C library, use its blocks. */
+static void api_leave(bool called)
+{
+    const long destroy = mic_option(MIC_OPTION_DESTROY_ON_EXIT);
+    mic_diag_print_exit();
+    if (destroy <= 0 || (destroy == 2 && !called)) return;
+    mic_heap_t *heap;
+    while ((heap = mic_subproc_heap_after(&mic_subproc_main, &mic_subproc_main.main)) != NULL)
+        mic_heap_destroy(heap);
+    mic_collect(true);
+}
+
+__attribute__((destructor)) static void api_end(void)
+{
+    const int saved = errno;
+    api_leave(false);
+    errno = saved;
+}
 
 /* May come before environ is set: not the constructor's whole work. */
 void mi_process_init(void)
@@ -23,4 +43,9 @@ void mi_process_init(void)
     errno = saved;
 }
 
-void mi_process_done(void) { mic_diag_print_exit(); }
+void mi_process_done(void)
+{
+    const int saved = errno;
+    api_leave(true);
+    errno = saved;
+}

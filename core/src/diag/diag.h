@@ -33,6 +33,11 @@ void mic_diag_print_process_info(mic_output_fun *out, void *arg);
 /* The whole picture: process, memory, threads, and a table of size classes. Lines of at most 100
    columns. */
 void mic_diag_print_stats(mic_output_fun *out, void *arg);
+/* The same of a part: a sub-process (the main one is the whole picture), a heap, the calling
+   thread. */
+void mic_diag_print_subproc_stats(const mic_subproc_t *subproc, mic_output_fun *out, void *arg);
+void mic_diag_print_heap_stats(mic_heap_t *heap, mic_output_fun *out, void *arg);
+void mic_diag_print_thread_stats(mic_output_fun *out, void *arg);
 /* Only the table, of counts that were taken before. */
 void mic_diag_print_classes(const mic_heap_counts_t *counts, mic_output_fun *out, void *arg);
 

@@ -10,7 +10,7 @@
 
 #include "heap/thread.h"
 #include "rt/counters.h"
-#include "vm/arena.h"
+#include "vm/count.h"
 
 #define NUMBERS_WORDS ((sizeof(mi_stats_t) - offsetof(mi_stats_t, pages)) / sizeof(int64_t))
 
@@ -29,104 +29,136 @@ size_t mic_stats_bin_bytes(size_t bin)
 
 /* ---- gathering ---- */
 
-static mi_stat_count_t numbers_of_level(mic_level_t *level, size_t now)
-{
-    return (mi_stat_count_t){.total = (int64_t)mic_load_relaxed(&level->made),
-                             .peak = (int64_t)mic_load_relaxed(&level->peak),
-                             .current = (int64_t)now};
-}
-
 static int64_t numbers_counter(mic_counter_t counter)
 {
     return (int64_t)mic_load_relaxed(&mic_counters[counter]);
 }
 
-/* Pages and blocks of each class, and their sums; spans are filled in from levels. */
-static void numbers_add_classes(mi_stats_t *stats, const mic_heap_counts_t *counts)
+/* From what pages tell and thread heaps counted; any part of the process. */
+static void numbers_start(mi_stats_t *stats, const mic_heap_counts_t *counts)
 {
+    mi_stats_init(stats);
     for (unsigned cls = 0; cls <= MIC_CLASS_COUNT; cls++) {
         const mic_class_count_t *const c = &counts->classes[cls];
         const unsigned bin = MIC_STATS_BIN_OF_CLASS(cls);
-        const int64_t live = (int64_t)c->live, bytes = (int64_t)c->live_bytes;
-        stats->malloc_bins[bin].current = live;
+        stats->malloc_bins[bin] =
+            (mi_stat_count_t){.total = (int64_t)c->made, .current = (int64_t)c->live};
         stats->page_bins[bin].current = (int64_t)c->pages;
-        mi_stat_count_t *const sum =
-            cls == MIC_CLASS_SPAN ? &stats->malloc_huge : &stats->malloc_normal;
-        sum->current += bytes;
-        stats->malloc_requested.current += bytes;
+        if (cls == MIC_CLASS_SPAN) continue;
+        stats->malloc_normal_count.total += (int64_t)c->made;
+        stats->malloc_normal.total += (int64_t)(c->made * c->block_bytes);
+        stats->malloc_normal.current += (int64_t)c->live_bytes;
     }
+    const mic_class_count_t *const spans = &counts->classes[MIC_CLASS_SPAN];
+    stats->malloc_huge_count.total = (int64_t)spans->made;
+    stats->malloc_huge.total = (int64_t)counts->totals.n[MIC_TOTAL_SPAN_BYTES];
+    stats->malloc_huge.current = (int64_t)spans->live_bytes;
+    stats->pages.total = (int64_t)counts->totals.n[MIC_TOTAL_PAGES];
     stats->pages.current = (int64_t)counts->pages;
     stats->page_committed.current = (int64_t)counts->page_bytes;
+    stats->pages_abandoned.current = (int64_t)counts->abandoned_pages;
+    stats->threads.current = (int64_t)counts->threads;
+    stats->theaps.current = (int64_t)counts->theaps;
+    stats->pages_extended.total = (int64_t)counts->totals.n[MIC_TOTAL_EXTENDED];
+    stats->pages_retire.total = (int64_t)counts->totals.n[MIC_TOTAL_RETIRED];
+    stats->page_searches.total = (int64_t)counts->totals.n[MIC_TOTAL_SEARCHED];
+    stats->page_searches_count.total = (int64_t)counts->totals.n[MIC_TOTAL_SEARCHES];
 }
 
-/* In use for a kind of pages: its number; 4: set aside for spans to grow into; 5: idle. */
-static unsigned numbers_chunk_bin(const mic_segment_t *s, size_t slices)
+/* The sums that follow from others. */
+static void numbers_finish(mi_stats_t *stats)
 {
-    size_t used = slices;
-    for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++)
-        used -= mic_min(used, mic_bit_count(mic_load_relaxed(&s->free[w])));
-    const uint32_t kind = mic_segment_kind(s);
-    if (used == 0) return kind > MIC_PAGE_KINDS ? 4 : 5;
-    return kind == 0 || kind > MIC_PAGE_KINDS ? MIC_PAGE_SPAN : kind - 1;
+    const mi_stat_count_t *const normal = &stats->malloc_normal, *const huge = &stats->malloc_huge;
+    stats->malloc_requested =
+        (mi_stat_count_t){.total = normal->total + huge->total,
+                          .peak = normal->peak > huge->peak ? normal->peak : huge->peak,
+                          .current = normal->current + huge->current};
 }
 
-static void numbers_add_segments(mi_stats_t *stats)
+static void numbers_of_level(mi_stat_count_t *count, mic_level_t *level)
 {
-    const uint32_t arenas = mic_load_acquire(&mic_arena_count);
-    for (uint32_t i = 0; i < arenas; i++) {
-        const mic_arena_t *const a = &mic_arenas[i];
-        const size_t opened = mic_load_acquire(&a->opened);
-        stats->segments.current += (int64_t)opened;
-        for (size_t k = 0; k < opened; k++) {
-            const size_t left = a->slice_count - k * MIC_SEGMENT_SLICES;
-            const size_t slices = mic_min(left, MIC_SEGMENT_SLICES);
-            stats->chunk_bins[numbers_chunk_bin(&a->segments[k], slices)].current++;
-        }
+    count->total = (int64_t)mic_load_relaxed(&level->made);
+    count->peak = (int64_t)mic_load_relaxed(&level->peak);
+}
+
+/* Slices of a class as its pages; as they are for spans. */
+static void numbers_add_slices(mi_stats_t *stats)
+{
+    int64_t total = 0;
+    for (unsigned cls = 0; cls <= MIC_CLASS_COUNT; cls++) {
+        mic_level_t *const slices = &mic_theap_class_slices[cls];
+        mi_stat_count_t *const bin = &stats->page_bins[MIC_STATS_BIN_OF_CLASS(cls)];
+        total += (int64_t)mic_load_relaxed(&slices->made);
+        numbers_of_level(bin, slices);
+        if (cls == MIC_CLASS_SPAN) break;
+        mi_stat_count_t *const blocks = &stats->malloc_bins[MIC_STATS_BIN_OF_CLASS(cls)];
+        blocks->peak = (int64_t)mic_load_relaxed(&mic_theap_class_blocks[cls]);
+        const int64_t bytes = blocks->peak * (int64_t)mic_class_bytes(cls);
+        if (stats->malloc_normal.peak < bytes) stats->malloc_normal.peak = bytes;
+        bin->total /= (int64_t)mic_page_slices_of_class(cls);
+        bin->peak /= (int64_t)mic_page_slices_of_class(cls);
     }
-    stats->arena_count.total = arenas;
+    stats->page_committed.total = total << MIC_SLICE_SHIFT;
+    /* spans: bytes, and of pages and blocks their number */
+    mi_stat_count_t *const spans = &stats->page_bins[MI_STAT_BIN_COUNT - 1];
+    stats->malloc_huge.total = spans->total << MIC_SLICE_SHIFT;
+    stats->malloc_huge.peak = spans->peak << MIC_SLICE_SHIFT;
+    numbers_of_level(spans, &mic_levels[MIC_LEVEL_SPANS]);
+    numbers_of_level(&stats->malloc_bins[MI_STAT_BIN_COUNT - 1], &mic_levels[MIC_LEVEL_SPANS]);
+    stats->malloc_huge_count.total = spans->total;
 }
+
+static void numbers_add_segments(unsigned subproc, mi_stats_t *stats)
+{
+    mic_segment_counts_t counts;
+    mic_segments_count(subproc, &counts);
+    stats->reserved.current = (int64_t)counts.bytes;
+    stats->committed.current = (int64_t)counts.committed_bytes;
+    stats->segments.current = (int64_t)counts.opened;
+    for (unsigned use = 0; use <= MIC_SEGMENTS_IDLE; use++)
+        stats->chunk_bins[use].current = (int64_t)counts.by_use[use];
+}
+_Static_assert(MIC_SEGMENTS_IDLE < MI_STAT_CHUNK_BIN_COUNT, "all uses have an element");
 
 static void numbers_add_memory(mi_stats_t *stats)
 {
     mic_vm_counts_t *const vm = &mic_vm_counts;
-    stats->reserved.current = (int64_t)mic_load_relaxed(&vm->reserved_bytes);
-    stats->reserved.total = stats->reserved.current + numbers_counter(MIC_COUNT_UNRESERVED_BYTES);
+    const int64_t reserved = (int64_t)mic_load_relaxed(&vm->reserved_bytes);
+    const int64_t committed = (int64_t)mic_load_relaxed(&vm->committed_bytes);
+    stats->reserved = (mi_stat_count_t){
+        .total = reserved + numbers_counter(MIC_COUNT_UNRESERVED_BYTES), .current = reserved};
     stats->committed = (mi_stat_count_t){
-        .total = (int64_t)mic_load_relaxed(&vm->committed_bytes) +
-                 numbers_counter(MIC_COUNT_DECOMMITTED_BYTES),
+        .total = committed + numbers_counter(MIC_COUNT_DECOMMITTED_BYTES),
         .peak = (int64_t)mic_load_relaxed(&vm->committed_peak),
-        .current = (int64_t)mic_load_relaxed(&vm->committed_bytes),
+        .current = committed,
     };
     stats->page_committed.peak =
         (int64_t)(mic_load_relaxed(&vm->used_slices_peak) << MIC_SLICE_SHIFT);
     stats->purged.total = (int64_t)mic_load_relaxed(&vm->purged_bytes);
     stats->commit_calls.total = (int64_t)mic_load_relaxed(&vm->commit_calls);
     stats->purge_calls.total = (int64_t)mic_load_relaxed(&vm->purge_calls);
+    stats->mmap_calls.total =
+        (int64_t)mic_load_relaxed(&vm->reserve_calls) + numbers_counter(MIC_COUNT_MMAP_CALLS);
+    stats->arena_count.total = (int64_t)mic_load_relaxed(&mic_arena_count);
     stats->reset.total = numbers_counter(MIC_COUNT_RESET_BYTES);
     stats->reset_calls.total = numbers_counter(MIC_COUNT_RESET_CALLS);
-    stats->mmap_calls.total = numbers_counter(MIC_COUNT_MMAP_CALLS);
     stats->arena_rollback_count.total = numbers_counter(MIC_COUNT_CLAIM_ROLLBACKS);
     stats->arena_purges.total = numbers_counter(MIC_COUNT_PURGE_ROUNDS);
 }
 
-/* Counted for the whole process where it happens. */
-static void numbers_add_counted(mi_stats_t *stats, const mic_heap_counts_t *counts)
+/* Counted for the whole process where it happens; told with the main sub-process. */
+static void numbers_add_process(mi_stats_t *stats)
 {
-    stats->pages = numbers_of_level(&mic_levels[MIC_LEVEL_PAGES], counts->pages);
-    const mi_stat_count_t spans =
-        numbers_of_level(&mic_levels[MIC_LEVEL_SPANS], counts->classes[MIC_CLASS_SPAN].pages);
-    stats->malloc_bins[MI_STAT_BIN_COUNT - 1] = spans;
-    stats->page_bins[MI_STAT_BIN_COUNT - 1] = spans;
-    stats->malloc_huge_count.total = spans.total;
-    stats->threads = numbers_of_level(&mic_levels[MIC_LEVEL_THREADS], counts->threads);
-    stats->heaps =
-        numbers_of_level(&mic_levels[MIC_LEVEL_HEAPS], mic_level_now(&mic_levels[MIC_LEVEL_HEAPS]));
-    stats->theaps = numbers_of_level(&mic_levels[MIC_LEVEL_THEAPS],
-                                     mic_level_now(&mic_levels[MIC_LEVEL_THEAPS]));
+    numbers_add_slices(stats);
+    numbers_add_segments(mic_subproc_main.index, stats);
+    numbers_add_memory(stats); /* all that is reserved, not only in segments */
+    numbers_of_level(&stats->pages, &mic_levels[MIC_LEVEL_PAGES]);
+    numbers_of_level(&stats->threads, &mic_levels[MIC_LEVEL_THREADS]);
+    numbers_of_level(&stats->heaps, &mic_levels[MIC_LEVEL_HEAPS]);
+    numbers_of_level(&stats->theaps, &mic_levels[MIC_LEVEL_THEAPS]);
     stats->pages_abandoned.total = numbers_counter(MIC_COUNT_PAGES_ABANDONED);
     stats->pages_reclaim_on_alloc.total = numbers_counter(MIC_COUNT_RECLAIM_ON_ALLOC);
     stats->pages_reclaim_on_free.total = numbers_counter(MIC_COUNT_RECLAIM_ON_FREE);
-    stats->heaps_delete_wait.total = numbers_counter(MIC_COUNT_HEAP_DELETE_WAITS);
 }
 
 /* ---- every field ---- */
@@ -168,11 +200,9 @@ static void count_order(const mi_stats_t *stats, mi_stat_count_t *count)
 static void count_remember(const mi_stats_t *stats, mi_stat_count_t *count)
 {
     mic_atomic(uint64_t) *const seen = numbers_of(numbers_seen, stats, &count->peak);
-    uint64_t peak = mic_load_relaxed(seen);
     count_order(stats, count);
-    while ((uint64_t)count->peak > peak && !mic_cas_acquire(seen, &peak, (uint64_t)count->peak)) {
-    }
-    count->peak = (int64_t)mic_max((size_t)count->peak, peak);
+    mic_peak_up(seen, (uint64_t)count->peak);
+    count->peak = (int64_t)mic_load_relaxed(seen);
     count_order(stats, count);
 }
 
@@ -205,36 +235,88 @@ static void counter_keep(const mi_stats_t *stats, mi_stat_counter_t *counter)
     (void)counter;
 }
 
-/* ---- the process ---- */
+/* ---- parts of the process ---- */
 
-/* since its start */
-static void numbers_of_process(mi_stats_t *stats)
+static void numbers_each_order(mi_stats_t *stats)
+{
+    numbers_finish(stats);
+    numbers_each(stats, count_order, counter_keep);
+}
+
+void mic_stats_of_heap(mic_heap_t *heap, mi_stats_t *stats)
 {
     mic_heap_counts_t counts;
-    mic_heap_count(&counts);
-    mi_stats_init(stats);
-    numbers_add_classes(stats, &counts);
-    numbers_add_segments(stats);
-    numbers_add_memory(stats);
-    numbers_add_counted(stats, &counts);
+    mic_heap_count_one(heap, &counts);
+    numbers_start(stats, &counts);
+    stats->heaps.current = 1;
+    numbers_each_order(stats);
+}
+
+mic_racy_read static int64_t numbers_heaps_seen(const mic_subproc_t *subproc)
+{
+    return 1 + *(const volatile int64_t *)&subproc->heap_count; /* the main one */
+}
+
+/* since the start of the process */
+static void numbers_of_main(mi_stats_t *stats)
+{
+    mic_heap_counts_t counts;
+    mic_heap_count_subproc(&mic_subproc_main, &counts);
+    numbers_start(stats, &counts);
+    numbers_add_process(stats);
+    stats->heaps.current = numbers_heaps_seen(&mic_subproc_main);
+    numbers_finish(stats);
     numbers_each(stats, count_remember, counter_keep);
 }
 
-void mic_stats_of_process(mi_stats_t *stats)
+void mic_stats_of_subproc(const mic_subproc_t *subproc, mi_stats_t *stats)
 {
-    numbers_of_process(stats);
-    numbers_each(stats, count_since_reset, counter_since_reset);
+    if (subproc == &mic_subproc_main) {
+        numbers_of_main(stats);
+        numbers_each(stats, count_since_reset, counter_since_reset);
+        return;
+    }
+    mic_heap_counts_t counts;
+    mic_heap_count_subproc(subproc, &counts);
+    numbers_start(stats, &counts);
+    numbers_add_segments(subproc->index, stats);
+    stats->heaps.current = numbers_heaps_seen(subproc);
+    numbers_each_order(stats);
+}
+
+void mic_stats_outside_heaps(const mic_subproc_t *subproc, mi_stats_t *stats)
+{
+    mic_heap_counts_t counts;
+    mi_stats_t gone;
+    mic_heap_count_gone(subproc, &counts);
+    numbers_start(&gone, &counts);
+    numbers_each_order(&gone);
+    mic_stats_of_subproc(subproc, stats);
+    stats->pages = gone.pages;
+    stats->page_committed = gone.page_committed;
+    stats->malloc_normal = gone.malloc_normal;
+    stats->malloc_huge = gone.malloc_huge;
+    stats->malloc_requested = gone.malloc_requested;
+    stats->malloc_normal_count = gone.malloc_normal_count;
+    stats->malloc_huge_count = gone.malloc_huge_count;
+    stats->pages_extended = gone.pages_extended;
+    stats->pages_retire = gone.pages_retire;
+    stats->page_searches = gone.page_searches;
+    stats->page_searches_count = gone.page_searches_count;
+    memcpy(stats->malloc_bins, gone.malloc_bins, sizeof gone.malloc_bins);
+    memcpy(stats->page_bins, gone.page_bins, sizeof gone.page_bins);
 }
 
 void mic_stats_reset(void)
 {
     mi_stats_t stats;
-    numbers_of_process(&stats);
+    numbers_of_main(&stats);
     numbers_each(&stats, count_reset, counter_reset);
     for (int i = 0; i < MIC_LEVEL_COUNT; i++) mic_level_restart(&mic_levels[i]);
     for (unsigned cls = 0; cls <= MIC_CLASS_COUNT; cls++)
-        mic_store_relaxed(&mic_theap_class_pages[cls].peak,
-                          mic_load_relaxed(&mic_theap_class_pages[cls].now));
+        mic_level_restart(&mic_theap_class_slices[cls]);
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++)
+        mic_store_relaxed(&mic_theap_class_blocks[cls], 0);
     mic_vm_counts_t *const vm = &mic_vm_counts;
     mic_store_relaxed(&vm->committed_peak, mic_load_relaxed(&vm->committed_bytes));
     mic_store_relaxed(&vm->used_slices_peak, mic_load_relaxed(&vm->used_slices));

@@ -30,9 +30,13 @@ size_t mic_stats_bin_bytes(size_t bin);
 /* The caller's struct is one of ours: may be filled and read. */
 bool mic_stats_is_ours(const mi_stats_t *stats);
 
-/* The whole process. */
-void mic_stats_of_process(mi_stats_t *stats);
-/* Totals and peaks start from what there is now, counters from 0. */
+/* A sub-process, all its heaps together. With the main one come the numbers that are the process's:
+   memory, segments, calls, the peaks of pages, and what threads left behind. */
+void mic_stats_of_subproc(const mic_subproc_t *subproc, mi_stats_t *stats);
+/* The same without its heaps, but with what heaps did that are no more. */
+void mic_stats_outside_heaps(const mic_subproc_t *subproc, mi_stats_t *stats);
+void mic_stats_of_heap(mic_heap_t *heap, mi_stats_t *stats);
+/* Of the main sub-process: totals and peaks start from what there is now, counters from 0. */
 void mic_stats_reset(void);
 
 /* Text in `buffer`, cut to `size` bytes with its terminating zero; or, with buffer NULL or size 0,

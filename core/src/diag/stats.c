@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/config.h"
 #include "base/size_class.h"
+#include "os/os.h"
 #include "vm/arena.h"
 
 #define STATS_BAR_COLUMNS 16
@@ -104,6 +105,21 @@ static void stats_print_memory(mic_output_fun *out, void *arg)
                   mic_diag_count(calls, c));
 }
 
+/* The name of a part, and its table. */
+static void stats_print_part(const char *of, uint64_t number, mic_heap_counts_t *counts,
+                             mic_output_fun *out, void *arg)
+{
+    counts->peak_page_bytes = counts->page_bytes; /* peaks are counted for the process only */
+    for (unsigned cls = 0; cls <= MIC_CLASS_COUNT; cls++)
+        counts->classes[cls].peak_page_bytes = counts->classes[cls].page_bytes;
+    char a[MIC_DIAG_TEXT_BYTES], b[MIC_DIAG_TEXT_BYTES];
+    mic_report_to(out, arg, "mimalloc " MIC_DIAG_VERSION " statistics of %s %lu\n", of,
+                  (unsigned long)number);
+    mic_report_to(out, arg, "  threads    %s live; records of ended threads: %s\n\n",
+                  mic_diag_count(counts->threads, a), mic_diag_count(counts->orphans, b));
+    mic_diag_print_classes(counts, out, arg);
+}
+
 void mic_diag_print_stats(mic_output_fun *out, void *arg)
 {
     mic_heap_counts_t counts;
@@ -115,4 +131,29 @@ void mic_diag_print_stats(mic_output_fun *out, void *arg)
     mic_report_to(out, arg, "  threads    %s live; records of ended threads with memory: %s\n\n",
                   mic_diag_count(counts.threads, a), mic_diag_count(counts.orphans, b));
     mic_diag_print_classes(&counts, out, arg);
+}
+
+void mic_diag_print_subproc_stats(const mic_subproc_t *subproc, mic_output_fun *out, void *arg)
+{
+    mic_heap_counts_t counts;
+    if (subproc == &mic_subproc_main) {
+        mic_diag_print_stats(out, arg);
+        return;
+    }
+    mic_heap_count_subproc(subproc, &counts);
+    stats_print_part("sub-process", subproc->index, &counts, out, arg);
+}
+
+void mic_diag_print_heap_stats(mic_heap_t *heap, mic_output_fun *out, void *arg)
+{
+    mic_heap_counts_t counts;
+    mic_heap_count_one(heap, &counts);
+    stats_print_part("heap", heap->number, &counts, out, arg);
+}
+
+void mic_diag_print_thread_stats(mic_output_fun *out, void *arg)
+{
+    mic_heap_counts_t counts;
+    mic_heap_count_thread(&counts);
+    stats_print_part("thread", mic_os_thread_id(), &counts, out, arg);
 }

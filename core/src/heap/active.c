@@ -36,6 +36,7 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
         mic_block_t *last;
         const size_t bytes = active_extend_bytes(theap, page);
         mic_block_t *const fresh = mic_page_extend(page, bytes, &last);
+        theap->totals.n[MIC_TOTAL_EXTENDED]++;
         *fresh_zero = zero && list == NULL;
         if (list == NULL) {
             list = fresh;
@@ -47,6 +48,9 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
     }
     if (list == NULL) return NULL;
     theap->given[cls] = count + (page->capacity - capacity) - 1;
+    const uint64_t bit = (uint64_t)1 << cls;
+    theap->totals.n[cls] += theap->given[cls] + 1;
+    theap->in_order = (theap->in_order & ~bit) | (count == 0 ? bit : 0);
     mic_block_t *const block = list;
     mic_compiler_barrier();
     theap->list[cls] = block->next;
@@ -75,11 +79,14 @@ static mic_block_t *refill_bits(mic_theap_t *theap, mic_page_t *page, bool *fres
 {
     const unsigned cls = page->cls;
     const bool untouched = page->capacity == 0;
+    const uint32_t capacity = page->capacity;
     if (mic_page_can_extend(page)) bits_carve(theap, page);
+    if (page->capacity != capacity) theap->totals.n[MIC_TOTAL_EXTENDED]++;
     const uint32_t n = mic_bits_refill(page, &theap->word[cls], &theap->random);
     if (n == 0) return NULL;
     *fresh_zero = untouched && (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
     theap->given[cls] = n - 1;
+    theap->totals.n[cls] += n;
     theap->rotation ^= mic_random_next(&theap->random) & ~(uint64_t)1; /* stays odd */
     return mic_bits_take(&theap->word[cls], &theap->rotation);
 }
@@ -89,9 +96,27 @@ mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh
     return CFG_BITS ? refill_bits(theap, page, fresh_zero) : refill_list(theap, page, fresh_zero);
 }
 
+/* How long a list is that is as it was carved need not be counted: it goes to where carving
+   stopped. */
+size_t mic_active_left(const mic_theap_t *theap, const mic_page_t *page)
+{
+    const unsigned cls = page->cls;
+    if (CFG_BITS) return mic_bit_count(theap->word[cls].bits);
+    const mic_block_t *block = theap->list[cls];
+    if (block != NULL && (theap->in_order >> cls & 1) != 0) {
+        uint32_t end = page->carve_first + page->capacity;
+        if (end > page->reserved) end -= page->reserved;
+        return end - mic_page_index_of(page, (size_t)((const char *)block - page->start));
+    }
+    size_t n = 0;
+    for (; block != NULL; block = block->next) n++;
+    return n;
+}
+
 void mic_active_return(mic_theap_t *theap, mic_page_t *page)
 {
     const unsigned cls = page->cls;
+    theap->totals.n[cls] -= mic_active_left(theap, page); /* they were not allocated after all */
     if (CFG_BITS) {
         mic_bits_give_back(page, &theap->word[cls]);
     } else {

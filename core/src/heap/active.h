@@ -35,6 +35,8 @@ mic_inline bool mic_active_is_empty(const mic_theap_t *theap, unsigned cls)
 mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero);
 /* All go back to the page. */
 void mic_active_return(mic_theap_t *theap, mic_page_t *page);
+/* How many there are; nobody uses the thread heap. */
+size_t mic_active_left(const mic_theap_t *theap, const mic_page_t *page);
 /* They go with their page. */
 void mic_active_forget(mic_theap_t *theap, unsigned cls);
 bool mic_active_is_valid(const mic_theap_t *theap, const mic_page_t *page);

@@ -87,7 +87,8 @@ void mic_record_notify(mic_page_t *page, mic_record_t *adopter)
         mic_lock_acquire(&orphan->lock);
         drain_list_locked(orphan, mic_inbox_take_untag(&orphan->inbox), &work); /* RF.13 */
         mic_lock_release(&orphan->lock);
-        (void)mic_theap_adopt_page(page, orphan, adopter); /* RF.16 */
+        if (mic_theap_adopt_page(page, orphan, adopter)) /* RF.16 */
+            mic_count(MIC_COUNT_RECLAIM_ON_FREE, 1);
     }
     drain_reap(&work);
 }

@@ -110,8 +110,9 @@ static void fork_rebuild(void)
         const bool mine = r == mic_tls.record;
         if (mine)
             fork_is_mine(r);
-        else
-            mic_store_relaxed(&r->thread_id, 0);
+        else if (mic_load_relaxed(&r->thread_id) != 0)
+            mic_level_down(&mic_levels[MIC_LEVEL_THREADS], 1);
+        if (!mine) mic_store_relaxed(&r->thread_id, 0);
         if (!mine && mic_load_relaxed(&r->busy) != 0) {
             mic_store_relaxed(&r->state, MIC_RECORD_FROZEN);
             continue;

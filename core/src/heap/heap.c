@@ -57,6 +57,7 @@ mic_heap_t *mic_heap_new(mic_subproc_t *subproc, uint16_t arena)
             heap->number = ++heap_number;
             mic_store_relaxed(&heap->state, MIC_HEAP_LIVE);
             heap_link_locked(subproc, heap);
+            mic_level_up(&mic_levels[MIC_LEVEL_HEAPS], 1);
         }
         mic_lock_release(&heaps_lock);
     }
@@ -139,6 +140,7 @@ static mic_theap_t *theap_make_locked(mic_record_t *record, mic_heap_t *heap)
         theap->kept = false;
         record_link_locked(record, theap);
         theap_join_heap_locked(theap, heap);
+        mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
     }
     mic_lock_release(&record->lock);
     return theap;
@@ -231,6 +233,7 @@ static mic_theap_t *heap_unlink_locked(mic_heap_t *heap)
     if (heap->next != NULL) heap->next->prev = heap->prev;
     heap->next = heap->prev = NULL;
     subproc->heap_count--;
+    mic_level_down(&mic_levels[MIC_LEVEL_HEAPS], 1);
     mic_store_relaxed(&heap->state, MIC_HEAP_DEAD);
     mic_theap_t *const theaps = heap->theaps;
     heap->theaps = NULL;
@@ -260,6 +263,8 @@ static void theap_retire_locked(mic_theap_t *theap)
         record->theaps = theap->record_next;
     if (theap->record_next != NULL) theap->record_next->record_prev = theap->record_prev;
     mic_store_release(&theap->heap, 0);
+    mic_theap_move_totals(theap, &record->gone);
+    mic_level_down(&mic_levels[MIC_LEVEL_THEAPS], 1);
     theap->record_next = record->theap_free;
     record->theap_free = theap;
     if (theap->pages != NULL) record->theap_warm++;

@@ -25,6 +25,7 @@ mic_subproc_t *mic_subproc_new(void)
         if (subproc != NULL) {
             mic_heap_init_main(subproc);
             subproc->live = true;
+            mic_level_up(&mic_levels[MIC_LEVEL_HEAPS], 1);
         }
         mic_lock_release(&subproc_lock);
     }
@@ -84,6 +85,7 @@ void mic_subproc_destroy(mic_subproc_t *subproc)
     mic_arena_subproc_release(subproc->index);
     mic_lock_acquire(&subproc_lock);
     subproc->live = false;
+    mic_level_down(&mic_levels[MIC_LEVEL_HEAPS], 1);
     subproc->next = subproc_dead;
     subproc_dead = subproc;
     mic_lock_release(&subproc_lock);

@@ -85,15 +85,6 @@ static void theap_dequeue(mic_theap_t *theap, mic_page_t *page)
 
 /* ---- all pages: [lock: record] ---- */
 
-mic_class_pages_t mic_theap_class_pages[MIC_CLASS_COUNT + 1];
-
-static void theap_count_page(const mic_page_t *page)
-{
-    mic_class_pages_t *const c = &mic_theap_class_pages[page->cls];
-    const uint64_t now = mic_fetch_add_relaxed(&c->now, page->slices) + page->slices;
-    if (now > mic_load_relaxed(&c->peak)) mic_store_relaxed(&c->peak, now);
-}
-
 static void theap_link_locked(mic_theap_t *theap, mic_page_t *page)
 {
     mic_page_set_theap(page, theap);
@@ -102,6 +93,7 @@ static void theap_link_locked(mic_theap_t *theap, mic_page_t *page)
     if (theap->pages != NULL) theap->pages->all_prev = page;
     theap->pages = page;
     theap->page_count++;
+    theap->class_pages[page->cls]++;
 }
 
 static void theap_unlink_locked(mic_theap_t *theap, mic_page_t *page)
@@ -113,12 +105,14 @@ static void theap_unlink_locked(mic_theap_t *theap, mic_page_t *page)
     if (page->all_next != NULL) page->all_next->all_prev = page->all_prev;
     page->all_next = page->all_prev = NULL;
     theap->page_count--;
+    theap->class_pages[page->cls]--;
+    theap->pages_left = true;
 }
 
 /* The page is in no list any more. */
 static void theap_release_run(mic_page_t *page)
 {
-    mic_fetch_sub_relaxed(&mic_theap_class_pages[page->cls].now, page->slices);
+    mic_theap_uncount_page(page);
     mic_run_t run = mic_page_run(page);
     mic_unguard_page(page);
     if (page->kind == MIC_PAGE_SPAN)
@@ -151,8 +145,8 @@ static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t ru
         mic_guard_span(page);
     }
     mic_record_t *const record = theap->record;
-    theap_count_page(page);
     mic_lock_acquire(&record->lock);
+    mic_theap_count_page(theap, page);
     theap_link_locked(theap, page);
     mic_page_owner_publish(page, &record->inbox, span ? MIC_OWNER_SPAN : 0); /* RF.17 */
     mic_lock_release(&record->lock);
@@ -202,9 +196,9 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
 
 void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
 {
-    mic_fetch_sub_relaxed(&mic_theap_class_pages[MIC_CLASS_SPAN].now, page->slices);
+    const size_t before = page->slices;
     mic_page_resize_span(page, slices, block_bytes);
-    theap_count_page(page);
+    mic_theap_count_resized(before, slices);
 }
 
 /* ---- freeing ---- */
@@ -232,7 +226,10 @@ static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 void mic_theap_page_emptied(mic_page_t *page)
 {
     mic_theap_t *const theap = mic_page_theap(page);
-    if (!theap_is_spare(theap, page)) return;
+    if (!theap_is_spare(theap, page)) {
+        theap->totals.n[MIC_TOTAL_RETIRED]++;
+        return;
+    }
     mic_record_t *const record = theap->record;
     mic_lock_acquire(&record->lock);
     mic_theap_release_page_locked(page);
@@ -276,6 +273,7 @@ static void theap_poll_locked(mic_theap_t *theap)
         }
         left++;
     }
+    theap->totals.n[MIC_TOTAL_SEARCHED] += theap->page_count;
     theap->polls = left;
     theap->poll_wait = (uint32_t)(theap->page_count / POLL_SHARE);
 }
@@ -308,6 +306,7 @@ static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bo
 {
     mic_page_t *const page = theap->queue[cls];
     if (page == NULL) return NULL;
+    theap->totals.n[MIC_TOTAL_SEARCHED]++;
     theap_dequeue(theap, page);
     theap_set_active(theap, page);
     return mic_active_refill(theap, page, fresh_zero);
@@ -328,6 +327,7 @@ static bool theap_steal(mic_theap_t *theap, unsigned cls)
     if (from == NULL) return false;
     mic_record_adopt(from->record);
     const bool ok = mic_theap_steal_page(from, theap, cls);
+    if (ok) mic_count(MIC_COUNT_RECLAIM_ON_ALLOC, 1);
     mic_record_put_back(from->record);
     return ok;
 }
@@ -348,6 +348,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
         if (block != NULL) return block;
         theap_retire_active(theap, cls);
     }
+    theap->totals.n[MIC_TOTAL_SEARCHES]++;
     block = theap_refill_from_queue(theap, cls, fresh_zero);
     if (block != NULL) return block;
     theap_drain(theap);
@@ -474,13 +475,18 @@ static bool theap_keeps(const mic_theap_t *theap, const mic_page_t *page)
 
 void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep)
 {
+    mic_record_t *const record = theap->record;
     mic_page_t *page = theap->pages, *next;
     theap->pages = NULL;
     theap->page_count = 0;
     theap->polls = theap->poll_wait = 0;
     for (mic_page_t *p = page; p != NULL; p = p->all_next) {
         const unsigned cls = p->cls;
+        theap->class_pages[cls] = 0;
         if (cls >= MIC_CLASS_COUNT) continue;
+        if ((p->flags & MIC_PAGE_ACTIVE) != 0) theap->totals.n[cls] -= mic_active_left(theap, p);
+        record->gone.n[cls] += theap->totals.n[cls];
+        theap->totals.n[cls] = 0;
         mic_active_forget(theap, cls);
         theap->active[cls] = theap->queue[cls] = theap->queue_last[cls] = NULL;
     }
@@ -507,6 +513,11 @@ mic_racy_read const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, u
 mic_racy_read size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls)
 {
     return *(const volatile uint32_t *)&theap->given[cls];
+}
+
+mic_racy_read size_t mic_theap_left_seen(const mic_theap_t *theap, unsigned cls)
+{
+    return mic_bit_count(*(const volatile uint64_t *)&theap->word[cls].bits);
 }
 
 bool mic_theap_is_valid(const mic_theap_t *theap)

@@ -15,10 +15,29 @@
 #define MIC_HEAP_THEAP_H
 
 #include "page/bits.h"
+#include "rt/counters.h"
 
 struct mic_record;
 struct mic_heap;
 struct mic_subproc;
+
+/* What statistics tell that pages cannot, counted where blocks come and go in bulk: below
+   MIC_CLASS_COUNT, for each class, the blocks that went to active lists, without those that came
+   back from them; with the list that is there now subtracted, blocks ever allocated. */
+enum {
+    MIC_TOTAL_SPANS = MIC_CLASS_COUNT, /* made */
+    MIC_TOTAL_SPAN_BYTES,              /* of them, when they were made */
+    MIC_TOTAL_PAGES,                   /* made, of any kind */
+    MIC_TOTAL_EXTENDED,                /* times that untouched blocks were carved */
+    MIC_TOTAL_RETIRED,                 /* pages that emptied and were kept */
+    MIC_TOTAL_SEARCHES,                /* for a page with room, ... */
+    MIC_TOTAL_SEARCHED,                /* ... and the pages they looked at */
+    MIC_TOTAL_COUNT
+};
+typedef struct mic_theap_totals {
+    uint64_t n[(MIC_TOTAL_COUNT + 1u) & ~1u]; /* an even number: two are added at a time */
+} mic_theap_totals_t;
+_Static_assert(MIC_CLASS_COUNT <= 64, "a bit each, below");
 
 typedef struct mic_theap {
     union { /* active sets, by free-set policy; offset 0: malloc indexes from here */
@@ -39,11 +58,15 @@ typedef struct mic_theap {
     size_t page_count;               /* [lock: record] */
     uint32_t polls;                  /* [owner] pages with the poll mark, at least */
     uint32_t poll_wait;              /* [owner] fresh pages until they are looked at again */
-    mic_atomic(uintptr_t) heap; /* [lock: record; read by anyone] its heap | MIC_THEAP_CLOSED; 0 =
+    mic_atomic(uintptr_t) heap;  /* [lock: record; read by anyone] its heap | MIC_THEAP_CLOSED; 0 =
                                    of none */
-    bool kept;                  /* [lock: record] closed, and its pages do not go to another */
-    struct mic_theap *heap_next;                 /* [lock: heaps] of the same heap */
+    bool kept;                   /* [lock: record] closed, and its pages do not go to another */
+    struct mic_theap *heap_next; /* [lock: heaps] of the same heap */
     struct mic_theap *record_next, *record_prev; /* [lock: record] others of the same record */
+    uint32_t class_pages[MIC_CLASS_COUNT + 1];   /* [lock: record] pages of each class */
+    bool pages_left;   /* [lock: record] a class may have totals and no page */
+    uint64_t in_order; /* [owner] classes whose active list is as it was carved, a bit each */
+    mic_theap_totals_t totals; /* [owner] since it joined its heap */
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
@@ -52,10 +75,9 @@ _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread
 extern const mic_theap_t mic_theap_empty;
 
 /* slices in pages of each class, and spans; the whole process */
-typedef struct mic_class_pages {
-    mic_atomic(uint64_t) now, peak; /* [atomic: relaxed] */
-} mic_class_pages_t;
-extern mic_class_pages_t mic_theap_class_pages[MIC_CLASS_COUNT + 1];
+extern mic_level_t mic_theap_class_slices[MIC_CLASS_COUNT + 1];
+/* the most blocks of a class that one thread heap had in use when it needed one more page */
+extern mic_atomic(uint64_t) mic_theap_class_blocks[MIC_CLASS_COUNT]; /* [atomic: relaxed] */
 
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap);
 /* Policy "bits": what its random choices come from is new. */
@@ -142,9 +164,20 @@ mic_inline bool mic_theap_has_room(const mic_theap_t *theap, unsigned cls)
     return theap->active[cls] != NULL || theap->queue[cls] != NULL;
 }
 
+/* A page is about to be linked, under record->lock; is gone; a span's number of slices changed. */
+void mic_theap_count_page(mic_theap_t *theap, const mic_page_t *page);
+void mic_theap_uncount_page(const mic_page_t *page);
+void mic_theap_count_resized(size_t before, size_t after);
+/* What was counted goes to `to`; the thread heap begins again from 0. */
+void mic_theap_move_totals(mic_theap_t *theap, mic_theap_totals_t *to);
+/* Adds totals as they are, also while their thread goes on. */
+void mic_theap_totals_add(const mic_theap_totals_t *from, mic_theap_totals_t *to);
+
 /* Another thread's active list as it is now, and how long it was when it was made. */
 const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, unsigned cls);
 size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls);
+/* Policy "bits": blocks that malloc may take, as it is now. */
+size_t mic_theap_left_seen(const mic_theap_t *theap, unsigned cls);
 
 bool mic_theap_is_valid(const mic_theap_t *theap);
 /* Policy "bits": a live block beyond whose end somebody wrote; NULL: none. Under record->lock. */

@@ -59,7 +59,11 @@ bool mic_process_start(void)
         const bool ok = mic_arena_init();
         mic_theap_init(&mic_record_late.theap, &mic_record_late, &mic_subproc_main.main);
         mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);
-        if (ok) (void)mic_os_thread_exit_init(thread_exit);
+        if (ok) {
+            (void)mic_os_thread_exit_init(thread_exit);
+            mic_level_up(&mic_levels[MIC_LEVEL_HEAPS], 1); /* the main heap */
+            mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
+        }
         mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_NEW);
         return ok;
     }
@@ -88,6 +92,7 @@ static mic_record_t *record_new(mic_subproc_t *subproc)
     record->lock.rank = MIC_RANK_RECORD;
     record->subproc = subproc;
     mic_theap_init(&record->theap, record, &subproc->main);
+    mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
     for (size_t i = 0; i < MIC_THEAP_CACHE; i++) record->front.theap_cache[i] = EMPTY;
     mic_lock_acquire(&record_list_lock);
     record->all_next = mic_record_first();
@@ -119,10 +124,22 @@ static mic_record_t *record_of_dead(const mic_subproc_t *subproc)
         if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
         if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;
         mic_store_relaxed(&cursor, (uintptr_t)r);
+        mic_level_down(&mic_levels[MIC_LEVEL_THREADS], 1); /* it never told */
         return record;
     }
     mic_store_relaxed(&cursor, (uintptr_t)r);
     return NULL;
+}
+
+/* Spans go while nobody has authority over the record. */
+static size_t record_pages(mic_record_t *record)
+{
+    mic_lock_acquire(&record->lock);
+    size_t pages = record->theap.page_count;
+    for (const mic_theap_t *t = record->theaps; t != NULL; t = t->record_next)
+        pages += t->page_count;
+    mic_lock_release(&record->lock);
+    return pages;
 }
 
 bool mic_thread_attach(void) { return mic_thread_attach_to(&mic_subproc_main); }
@@ -133,6 +150,7 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
     if (mic_tls.record != MIC_RECORD_BOOT) return true;
     if (!mic_process_start()) return false;
     mic_record_t *record = mic_pool_take_any(subproc);
+    if (record != NULL) mic_count(MIC_COUNT_RECLAIM_ON_ALLOC, record_pages(record));
     if (record == NULL) record = record_of_dead(subproc);
     if (record != NULL)
         mic_record_adopt(record); /* RF.14: `my` is set last */
@@ -145,6 +163,7 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
     mic_store_release(&record->thread_id, mic_os_thread_id());
     mic_tls.record = record;
     mic_tls.theap = &record->theap;
+    mic_level_up(&mic_levels[MIC_LEVEL_THREADS], 1);
     process_hook();
     mic_os_thread_arm((void *)1);
     return true;
@@ -163,6 +182,8 @@ void mic_thread_detach(bool for_good)
     mic_record_collect(record);
     mic_record_drain(record);
     mic_record_collect(record);
+    mic_count(MIC_COUNT_PAGES_ABANDONED, record_pages(record));
+    mic_level_down(&mic_levels[MIC_LEVEL_THREADS], 1);
     mic_store_release(&record->thread_id, 0);
     mic_store_relaxed(&record->state, MIC_RECORD_ORPHAN);
     mic_record_leave(record);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "os/os.h"
 #include "page/bits.h"
+#include "rt/counters.h"
 
 mic_page_kind_t mic_page_kind_of_class(unsigned cls)
 {
@@ -127,8 +128,10 @@ static bool page_move_piece(const mic_page_t *from, mic_page_t *to, size_t first
     char *const target = to->start + (first << MIC_SLICE_SHIFT);
     const size_t bytes = (end - first) << MIC_SLICE_SHIFT;
     if (mic_fetch_add_relaxed(&page_moved_count, 1) < mic_os_move_limit() &&
-        mic_os_move(source, target, bytes) == 0)
+        mic_os_move(source, target, bytes) == 0) {
+        mic_count(MIC_COUNT_MMAP_CALLS, 1);
         return true;
+    }
     mic_fetch_sub_relaxed(&page_moved_count, 1);
     memcpy(target, source, bytes);
     return false;
@@ -168,6 +171,7 @@ bool mic_page_unmove(mic_page_t *page, size_t first)
     char *const start = page->start + (first << MIC_SLICE_SHIFT);
     const size_t bytes = ((size_t)page->slices - first) << MIC_SLICE_SHIFT;
     if (mic_os_refresh(start, bytes) != 0) return false;
+    mic_count(MIC_COUNT_MMAP_CALLS, 1);
     mic_arena_advise(start, bytes);
     return true;
 }

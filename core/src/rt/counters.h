@@ -22,16 +22,12 @@ typedef enum mic_counter {
     MIC_COUNT_PAGES_ABANDONED,   /* pages that threads left behind when they ended */
     MIC_COUNT_RECLAIM_ON_ALLOC,  /* pages of orphans taken by who needed one */
     MIC_COUNT_RECLAIM_ON_FREE,   /* pages of orphans taken by who freed into them */
-    MIC_COUNT_HEAP_DELETE_WAITS, /* a heap's end waited for somebody who used it */
     MIC_COUNTER_COUNT
 } mic_counter_t;
 
 extern mic_hidden mic_atomic(uint64_t) mic_counters[MIC_COUNTER_COUNT]; /* [atomic: relaxed] */
 
-mic_inline void mic_count(mic_counter_t counter, uint64_t n)
-{
-    mic_fetch_add_relaxed(&mic_counters[counter], n);
-}
+void mic_count(mic_counter_t counter, uint64_t n);
 
 typedef struct mic_level {
     mic_atomic(uint64_t) made, gone, peak; /* [atomic: relaxed] */
@@ -55,12 +51,11 @@ mic_inline uint64_t mic_level_now(mic_level_t *level)
     return made > gone ? made - gone : 0; /* `made` may be the older of the two */
 }
 
-mic_inline void mic_level_down(mic_level_t *level, uint64_t n)
-{
-    mic_fetch_add_relaxed(&level->gone, n);
-}
+/* A peak is at least n. */
+void mic_peak_up(mic_atomic(uint64_t) *peak, uint64_t n);
 
 void mic_level_up(mic_level_t *level, uint64_t n);
+void mic_level_down(mic_level_t *level, uint64_t n);
 /* The peak counts from now on. */
 void mic_level_restart(mic_level_t *level);
 

@@ -69,7 +69,8 @@ ROW(MAX_WARNINGS, "max_warnings", NULL, KIND_NUMBER, 32,                        
 ROW(DEPRECATED_MAX_SEGMENT_RECLAIM, "deprecated_max_segment_reclaim", "max_segment_reclaim",       \
     KIND_NUMBER, 10, OLD)                                                                          \
 ROW(DESTROY_ON_EXIT, "destroy_on_exit", NULL, KIND_NUMBER, 0,                                      \
-    "No effect yet (release memory at exit: 1 = always, 2 = only in mi_process_done).")            \
+    "Destroy all heaps but the main one, whose blocks may still be in use, and give free "         \
+    "memory back: 1 = at exit and in mi_process_done, 2 = only there.")                            \
 ROW(ARENA_RESERVE, "arena_reserve", NULL, KIND_SIZE, MI_DEFAULT_ARENA_RESERVE,                     \
     "No effect: one large region is reserved with the first malloc, see region_size; what is "     \
     "reserved when it is full is as large again.")                                                 \

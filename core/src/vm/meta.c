@@ -2,6 +2,7 @@
    given back, far from user memory. Any thread. */
 #include "base/check.h"
 #include "os/os.h"
+#include "rt/counters.h"
 #include "rt/lock.h"
 #include "vm/vm_internal.h"
 
@@ -24,6 +25,7 @@ static bool meta_reserve_locked(size_t bytes)
         if (mic_os_reserve(size, 0, &p) == 0) {
             meta_next = meta_committed = p;
             meta_end = meta_next + size;
+            mic_count(MIC_COUNT_MMAP_CALLS, 1);
             return true;
         }
         if (size == least) return false;

@@ -76,6 +76,12 @@ void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second)
 void mic_lock_acquire_for_fork(mic_lock_t *lock) { mic_lock_acquire(lock); }
 void mic_lock_reset(mic_lock_t *lock) { (void)lock; }
 
+/* what is counted is no part of the protocol */
+void mic_count(mic_counter_t counter, uint64_t n) { (void)counter, (void)n; }
+void mic_theap_count_page(mic_theap_t *theap, const mic_page_t *page) { (void)theap, (void)page; }
+void mic_theap_uncount_page(const mic_page_t *page) { (void)page; }
+void mic_theap_count_resized(size_t before, size_t after) { (void)before, (void)after; }
+
 bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
 {
     *arena = 0;
@@ -316,7 +322,6 @@ void world_reset(void)
     memset((void *)boxes, 0, sizeof boxes);
     memset(page_is_free, 0, sizeof page_is_free);
     memset(&ghost, 0, sizeof ghost);
-    memset((void *)mic_theap_class_pages, 0, sizeof mic_theap_class_pages);
     for (int t = 0; t < MODEL_THREAD_MAX; t++) {
         world_be(NULL);
         ghost.tls[t] = mic_tls;
@@ -350,8 +355,6 @@ void world_reset(void)
     model_quiet(&mic_region.descriptors, sizeof mic_region.descriptors);
     model_quiet(&mic_region.remote, sizeof mic_region.remote);
     model_quiet(&mic_region.slices, sizeof mic_region.slices);
-    model_quiet(&mic_theap_class_pages[CLS].now, sizeof mic_theap_class_pages[CLS].now);
-    model_quiet(&mic_theap_class_pages[CLS].peak, sizeof mic_theap_class_pages[CLS].peak);
     mic_arenas[0].base = (uintptr_t)memory;
     mic_arenas[0].slice_count = PAGES;
     mic_arenas[0].descriptors = (char *)world_pages;
