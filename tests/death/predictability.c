@@ -1,0 +1,217 @@
+/* Can somebody who knows what was allocated tell where the next block will be?
+
+       order        deltas between consecutive allocations of 64 bytes, in blocks, in fresh
+                    processes: entropy of their distribution, share of the most frequent one
+       orders       fresh processes that allocate in the same order
+       reuse        a freed block comes back after how many allocations that are kept (held), or
+                    freed at once (churn): median
+
+   Secure and hardened builds have to reach the limits below; the other builds promise nothing, and
+   the figures are only printed. What the hardened build has to reach more is printed as open, and
+   fails the test only when it is no longer: then `hardened_limits` has to take its place. */
+#include <fcntl.h>
+#include <math.h>
+
+#include "api_test.h"
+
+enum { BYTES = 64, RUNS = 32, BLOCKS = 1000, REUSES = 61, MOST_HELD = 20000, DELTAS = 1 << 13 };
+
+typedef struct run {
+    int64_t deltas[BLOCKS - 1];
+    uint32_t held[REUSES], churned[REUSES];
+} run_t;
+
+typedef struct limits {
+    double least_bits, most_frequent_percent;
+    uint32_t least_held, least_churned;
+} limits_t;
+
+static const limits_t secure_limits = {4.5, 10, 32, 1};
+static const limits_t hardened_limits = {6, 8, 1000, 1000};
+static int open_limits; /* of hardened_limits, not yet met */
+
+/* ---- in a fresh process ---- */
+
+static void measure_order(run_t *run)
+{
+    const char *before = mi_malloc(BYTES);
+    const int64_t stride = (int64_t)mi_usable_size(before) + (API_CANARY ? 8 : 0);
+    for (size_t i = 0; i < BLOCKS - 1; i++) {
+        const char *const p = mi_malloc(BYTES);
+        run->deltas[i] = (p - before) / stride;
+        before = p;
+    }
+}
+
+/* Another number of blocks is live in each trial, so that it begins in another place of a page. */
+static void *block_of_trial(size_t trial)
+{
+    for (size_t i = 0; i < trial % 7; i++) (void)!mi_malloc(BYTES);
+    return mi_malloc(BYTES);
+}
+
+static uint32_t held_until_back(size_t trial)
+{
+    static void *held[MOST_HELD];
+    void *const p = block_of_trial(trial);
+    uint32_t count = 0;
+    mi_free(p);
+    while (count < MOST_HELD && (held[count++] = mi_malloc(BYTES)) != p) continue;
+    for (uint32_t i = 0; i < count; i++) mi_free(held[i]);
+    return count;
+}
+
+static uint32_t churned_until_back(size_t trial)
+{
+    void *const p = block_of_trial(trial);
+    mi_free(p);
+    for (uint32_t count = 1; count < MOST_HELD; count++) {
+        void *const q = mi_malloc(BYTES);
+        mi_free(q);
+        if (q == p) return count;
+    }
+    return MOST_HELD;
+}
+
+static int run_fresh(int fd)
+{
+    static run_t run;
+    measure_order(&run);
+    for (size_t i = 0; i < REUSES; i++) run.held[i] = held_until_back(i);
+    for (size_t i = 0; i < REUSES; i++) run.churned[i] = churned_until_back(i);
+    return write(fd, &run, sizeof run) == (ssize_t)sizeof run ? 0 : 1;
+}
+
+/* ---- the runner ---- */
+
+static run_t runs[RUNS];
+
+static void start_fresh(run_t *run)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char fd[16];
+        snprintf(fd, sizeof fd, "%d", ends[1]);
+        execl("/proc/self/exe", "predictability", "fresh", fd, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    size_t got = 0;
+    for (ssize_t n = 1; n > 0 && got<sizeof *run; got += n> 0 ? (size_t)n : 0)
+        n = read(ends[0], (char *)run + got, sizeof *run - got);
+    close(ends[0]);
+    int status = -1;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    assert_int_equal(got, sizeof *run);
+}
+
+static int start_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RUNS; i++) start_fresh(&runs[i]);
+    return 0;
+}
+
+static const limits_t *limits(void) { return CFG_SECURE ? &secure_limits : NULL; }
+
+static void note_open(bool met, const char *what)
+{
+    if (!CFG_HARDENED || met) return;
+    open_limits++;
+    print_message("open: %s is not yet what the hardened build has to have\n", what);
+}
+
+/* Far jumps, to another page or region, count as one delta: that is the worst case. */
+static size_t bucket_of(int64_t delta)
+{
+    const int64_t shifted = delta + DELTAS / 2;
+    return shifted < 1 || shifted >= DELTAS ? 0 : (size_t)shifted;
+}
+
+static void order_is_not_to_be_guessed(void **state)
+{
+    (void)state;
+    static double counts[DELTAS];
+    const double all = (double)RUNS * (BLOCKS - 1);
+    double bits = 0, most = 0;
+    for (size_t r = 0; r < RUNS; r++)
+        for (size_t i = 0; i < BLOCKS - 1; i++) counts[bucket_of(runs[r].deltas[i])]++;
+    for (size_t d = 0; d < DELTAS; d++) {
+        if (counts[d] > 0) bits -= counts[d] / all * log2(counts[d] / all);
+        if (counts[d] > most) most = counts[d];
+    }
+    print_message("order: %.2f bits for each allocation; most frequent delta %.1f %%, next block "
+                  "above %.1f %%\n",
+                  bits, 100 * most / all, 100 * counts[bucket_of(1)] / all);
+    if (limits() == NULL) return;
+    note_open(bits >= hardened_limits.least_bits, "the entropy");
+    note_open(100 * most / all <= hardened_limits.most_frequent_percent, "the frequent delta");
+    assert_true(bits >= limits()->least_bits);
+    assert_true(100 * most / all <= limits()->most_frequent_percent);
+}
+
+static void no_two_runs_have_the_same_order(void **state)
+{
+    (void)state;
+    size_t distinct = 0;
+    for (size_t r = 0; r < RUNS; r++) {
+        bool seen = false;
+        for (size_t q = 0; q < r && !seen; q++)
+            seen = memcmp(runs[q].deltas, runs[r].deltas, 16 * sizeof runs[r].deltas[0]) == 0;
+        distinct += !seen;
+    }
+    print_message("orders: %zu different ones in %d processes\n", distinct, (int)RUNS);
+    if (limits() != NULL) assert_int_equal(distinct, RUNS);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint32_t median(uint32_t *counts, size_t n)
+{
+    qsort(counts, n, sizeof counts[0], compare);
+    return counts[n / 2];
+}
+
+static void blocks_come_back_late(void **state)
+{
+    (void)state;
+    static uint32_t held[RUNS * REUSES], churned[RUNS * REUSES];
+    for (size_t r = 0; r < RUNS; r++) {
+        memcpy(held + r * REUSES, runs[r].held, sizeof runs[r].held);
+        memcpy(churned + r * REUSES, runs[r].churned, sizeof runs[r].churned);
+    }
+    const uint32_t h = median(held, sizeof held / sizeof held[0]);
+    const uint32_t c = median(churned, sizeof churned / sizeof churned[0]);
+    print_message("reuse: after %u allocations that are kept, %u that are freed (medians)\n",
+                  (unsigned)h, (unsigned)c);
+    if (limits() == NULL) return;
+    note_open(h >= hardened_limits.least_held && c >= hardened_limits.least_churned, "reuse");
+    assert_true(h >= limits()->least_held);
+    assert_true(c >= limits()->least_churned);
+}
+
+static void hardened_limits_are_open(void **state)
+{
+    (void)state;
+    if (CFG_HARDENED) assert_true(open_limits > 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "fresh") == 0) return run_fresh(atoi(argv[2]));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_is_not_to_be_guessed),
+        cmocka_unit_test(no_two_runs_have_the_same_order),
+        cmocka_unit_test(blocks_come_back_late),
+        cmocka_unit_test(hardened_limits_are_open),
+    };
+    return cmocka_run_group_tests(tests, start_all, NULL);
+}
