@@ -223,13 +223,15 @@ static bool program_may_bury_locked(mic_arena_t *a)
 
 void mic_program_bury(void)
 {
-    if (mic_load_relaxed(&program_dying) == 0) return;
+    if (mic_load_relaxed(&program_dying) == 0 || mic_lock_passes()) return;
+    mic_purge_pause(); /* it may hold slices that are free */
     for (unsigned i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
         mic_lock_acquire(&mic_arena_lock);
         const bool ok = program_may_bury_locked(&mic_arenas[i]);
         mic_lock_release(&mic_arena_lock);
         if (ok) program_dissolve(i);
     }
+    mic_purge_resume();
 }
 
 void mic_arena_subproc_release(unsigned subproc)

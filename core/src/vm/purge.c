@@ -209,9 +209,9 @@ void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment)
     if (delay == 0) mic_purge_run(false);
 }
 
-void mic_purge_lock_for_fork(void)
+void mic_purge_pause(void)
 {
     while (mic_exchange_acquire(&purge_running, 1) != 0) mic_os_yield();
 }
 
-void mic_purge_unlock_after_fork(void) { (void)mic_exchange_release(&purge_running, 0); }
+void mic_purge_resume(void) { (void)mic_exchange_release(&purge_running, 0); }

@@ -71,8 +71,9 @@ mic_inline void mic_purge_when_forced(mic_segment_t *s)
 /* Gives claimed slices back in the way of their arena. True: they are clean now. */
 bool mic_slices_give_back(const mic_arena_t *a, size_t segment, size_t first, size_t count);
 
-void mic_purge_lock_for_fork(void);
-void mic_purge_unlock_after_fork(void);
+/* Nobody purges between the two: for fork, and before arenas go. */
+void mic_purge_pause(void);
+void mic_purge_resume(void);
 /* Reserves address space for permanent metadata. */
 bool mic_meta_init(void);
 void mic_meta_lock_for_fork(void);
