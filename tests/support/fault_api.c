@@ -6,15 +6,23 @@
 
 #include "fake_os.h"
 #include "fault_sweep.h"
+#include "heap/theap.h"
+
+/* declared, and told of in the table, before they are there */
+#pragma weak mi_subproc_stats_get_json
+#pragma weak mi_heap_stats_get_json
 
 /* of blocks above this only the first so many bytes are compared */
 #define FAULT_COPY_MAX ((size_t)16 << 20)
 
 #define FAULT_NAME6(type, name, parameters, arguments, old, promise) #name,
+#define FAULT_NAME5(type, name, parameters, arguments, refused) #name,
 #define FAULT_NAME3(name, parameters, arguments) #name,
+#define FAULT_NAME2(name, type) #name,
 #define FAULT_NAME1(name) #name,
-const char *const fault_function_names[FAULT_FUNCTIONS] = {FAULT_BLOCKS(FAULT_NAME6) FAULT_NEWS(
-    FAULT_NAME6) FAULT_ACTIONS(FAULT_NAME3) FAULT_SPECIALS(FAULT_NAME1)};
+const char *const fault_function_names[FAULT_FUNCTIONS] = {
+    FAULT_BLOCKS(FAULT_NAME6) FAULT_NEWS(FAULT_NAME6) FAULT_ACTIONS(FAULT_NAME3)
+        FAULT_WALKS(FAULT_NAME2) FAULT_FLAGS(FAULT_NAME5) FAULT_SPECIALS(FAULT_NAME1)};
 
 /* ---- one call ---- */
 
@@ -22,7 +30,8 @@ typedef struct fault_call {
     struct fault_call *outer; /* this one is made by a callback of that one */
     fault_function_t function;
     bool armed;
-    bool throws;   /* catcher is set; errno means nothing */
+    bool throws;   /* errno means nothing when it fails */
+    bool catches;  /* catcher is set */
     bool repeated; /* with nothing failing */
     int saved_errno;
     size_t failures; /* before */
@@ -124,7 +133,7 @@ FAULT_BLOCKS(FAULT_DEFINE_BLOCK)
     {                                                                                              \
         fault_call_t call;                                                                         \
         fault_begin(&call, FAULT_##name, old);                                                     \
-        call.throws = true;                                                                        \
+        call.throws = call.catches = true;                                                         \
         void *volatile result = NULL;                                                              \
         if (setjmp(call.catcher) == 0) result = name arguments;                                    \
         if (fault_again(&call, result == NULL, promise)) result = name arguments;                  \
@@ -143,6 +152,70 @@ FAULT_NEWS(FAULT_DEFINE_NEW)
         fault_end(&call);                                                                          \
     }
 FAULT_ACTIONS(FAULT_DEFINE_ACTION)
+
+#define FAULT_DEFINE_FLAG(type, name, parameters, arguments, refused)                              \
+    type fault_##name parameters                                                                   \
+    {                                                                                              \
+        fault_call_t call;                                                                         \
+        fault_begin(&call, FAULT_##name, NULL);                                                    \
+        call.throws = true;                                                                        \
+        type result = name arguments;                                                              \
+        if (fault_again(&call, refused, true)) result = name arguments;                            \
+        fault_end(&call);                                                                          \
+        return result;                                                                             \
+    }
+FAULT_FLAGS(FAULT_DEFINE_FLAG)
+
+#define FAULT_DEFINE_WALK(name, type)                                                              \
+    bool fault_##name(type h, bool blocks, mi_block_visit_fun *visitor, void *arg)                 \
+    {                                                                                              \
+        fault_call_t call;                                                                         \
+        fault_begin(&call, FAULT_##name, NULL);                                                    \
+        bool result = name(h, blocks, visitor, arg);                                               \
+        if (fault_again(&call, !result && errno == ENOMEM, true))                                  \
+            result = name(h, blocks, visitor, arg);                                                \
+        fault_end(&call);                                                                          \
+        return result;                                                                             \
+    }
+FAULT_WALKS(FAULT_DEFINE_WALK)
+
+mi_subproc_id_t fault_mi_subproc_new(void)
+{
+    fault_call_t call;
+    fault_begin(&call, FAULT_mi_subproc_new, NULL);
+    mi_subproc_id_t result = mi_subproc_new();
+    if (fault_again(&call, result._mi_subproc_id == NULL, true)) result = mi_subproc_new();
+    fault_end(&call);
+    return result;
+}
+
+/* A thread that could not be made ready has the constant thread heap that is always empty. */
+static bool fault_is_no_theap(const mi_theap_t *theap)
+{
+    return (const void *)theap == (const void *)&mic_theap_empty;
+}
+
+mi_theap_t *fault_mi_theap_get_default(void)
+{
+    fault_call_t call;
+    fault_begin(&call, FAULT_mi_theap_get_default, NULL);
+    call.throws = true; /* errno stays as it was */
+    mi_theap_t *result = mi_theap_get_default();
+    if (fault_again(&call, fault_is_no_theap(result), true)) result = mi_theap_get_default();
+    fault_end(&call);
+    return result;
+}
+
+mi_theap_t *fault_mi_theap_set_default(mi_theap_t *h)
+{
+    fault_call_t call;
+    fault_begin(&call, FAULT_mi_theap_set_default, NULL);
+    call.throws = true;
+    mi_theap_t *result = mi_theap_set_default(h);
+    if (fault_again(&call, fault_is_no_theap(result), true)) result = mi_theap_set_default(h);
+    fault_end(&call);
+    return result;
+}
 
 /* The block is gone when it fails: what the caller goes on with has the same contents. */
 static void *fault_reallocf(fault_function_t function, mi_heap_t *heap, void *p, size_t n)
@@ -276,12 +349,15 @@ void fault_mi_register_error(mi_error_fun *fun, void *arg)
 
 extern void fault_throw(void) __asm__("__wrap__ZSt17__throw_bad_allocv");
 extern void fault_real_throw(void) __asm__("__real__ZSt17__throw_bad_allocv");
-#pragma weak fault_real_throw
+
+/* For tests that have no runtime of their own: the library looks whether there is one. */
+extern void fault_no_runtime(void) __asm__("_ZSt17__throw_bad_allocv");
+__attribute__((weak)) void fault_no_runtime(void) {}
 
 void fault_throw(void)
 {
-    if (fault_current != NULL && fault_current->throws && fault_is_ours())
+    if (fault_current != NULL && fault_current->catches && fault_is_ours())
         longjmp(fault_current->catcher, 1);
     if (fault_current != NULL) fault_current = fault_current->outer; /* the test catches */
-    if (fault_real_throw != NULL) fault_real_throw();
+    fault_real_throw();
 }

@@ -17,22 +17,34 @@
 
 #include "fault_table.h"
 #include "mimalloc-ext.h"
+#include "mimalloc-stats.h"
 
 #define FAULT_ENUM6(type, name, parameters, arguments, old, promise) FAULT_##name,
+#define FAULT_ENUM5(type, name, parameters, arguments, refused) FAULT_##name,
 #define FAULT_ENUM3(name, parameters, arguments) FAULT_##name,
+#define FAULT_ENUM2(name, type) FAULT_##name,
 #define FAULT_ENUM1(name) FAULT_##name,
 typedef enum fault_function {
     FAULT_BLOCKS(FAULT_ENUM6) FAULT_NEWS(FAULT_ENUM6) FAULT_ACTIONS(FAULT_ENUM3)
-        FAULT_SPECIALS(FAULT_ENUM1) FAULT_FUNCTIONS
+        FAULT_WALKS(FAULT_ENUM2) FAULT_FLAGS(FAULT_ENUM5) FAULT_SPECIALS(FAULT_ENUM1)
+            FAULT_FUNCTIONS
 } fault_function_t;
 extern const char *const fault_function_names[FAULT_FUNCTIONS];
 
 #define FAULT_DECLARE6(type, name, parameters, arguments, old, promise)                            \
     type fault_##name parameters;
+#define FAULT_DECLARE2(name, type)                                                                 \
+    bool fault_##name(type h, bool blocks, mi_block_visit_fun *visitor, void *arg);
+#define FAULT_DECLARE5(type, name, parameters, arguments, refused) type fault_##name parameters;
 #define FAULT_DECLARE3(name, parameters, arguments) void fault_##name parameters;
 FAULT_BLOCKS(FAULT_DECLARE6)
 FAULT_NEWS(FAULT_DECLARE6)
 FAULT_ACTIONS(FAULT_DECLARE3)
+FAULT_WALKS(FAULT_DECLARE2)
+FAULT_FLAGS(FAULT_DECLARE5)
+mi_subproc_id_t fault_mi_subproc_new(void);
+mi_theap_t *fault_mi_theap_get_default(void);
+mi_theap_t *fault_mi_theap_set_default(mi_theap_t *h);
 void *fault_mi_reallocf(void *p, size_t n);
 void *fault_mi_heap_reallocf(mi_heap_t *h, void *p, size_t n);
 int fault_mi_posix_memalign(void **p, size_t alignment, size_t n);
@@ -49,6 +61,9 @@ int fault_run_group(const struct CMUnitTest *tests, size_t count, CMFixtureFunct
 
 #ifndef FAULT_API_PLAIN
 #undef cmocka_run_group_tests
+#undef cmocka_run_group_tests_name
+#define cmocka_run_group_tests_name(name, tests, setup, teardown)                                  \
+    cmocka_run_group_tests(tests, setup, teardown)
 #define cmocka_run_group_tests(tests, setup, teardown)                                             \
     fault_run_group(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 
@@ -84,6 +99,10 @@ int fault_run_group(const struct CMUnitTest *tests, size_t count, CMFixtureFunct
 #define mi_heap_rezalloc_aligned_at fault_mi_heap_rezalloc_aligned_at
 #define mi_heap_recalloc_aligned fault_mi_heap_recalloc_aligned
 #define mi_heap_recalloc_aligned_at fault_mi_heap_recalloc_aligned_at
+#define mi_stats_get_json fault_mi_stats_get_json
+#define mi_stats_as_json fault_mi_stats_as_json
+#define mi_subproc_stats_get_json fault_mi_subproc_stats_get_json
+#define mi_heap_stats_get_json fault_mi_heap_stats_get_json
 #define mi_heap_new fault_mi_heap_new
 #define mi_heap_new_in_arena fault_mi_heap_new_in_arena
 #define mi_heap_theap fault_mi_heap_theap
@@ -137,6 +156,14 @@ int fault_run_group(const struct CMUnitTest *tests, size_t count, CMFixtureFunct
 #define mi_new_reallocn fault_mi_new_reallocn
 #define mi_heap_alloc_new fault_mi_heap_alloc_new
 #define mi_heap_alloc_new_n fault_mi_heap_alloc_new_n
+#define mi_reserve_os_memory fault_mi_reserve_os_memory
+#define mi_reserve_os_memory_ex fault_mi_reserve_os_memory_ex
+#define mi_reserve_huge_os_pages_at fault_mi_reserve_huge_os_pages_at
+#define mi_reserve_huge_os_pages_at_ex fault_mi_reserve_huge_os_pages_at_ex
+#define mi_reserve_huge_os_pages_interleave fault_mi_reserve_huge_os_pages_interleave
+#define mi_manage_os_memory fault_mi_manage_os_memory
+#define mi_manage_os_memory_ex fault_mi_manage_os_memory_ex
+#define mi_manage_memory fault_mi_manage_memory
 #define mi_free fault_mi_free
 #define mi_free_small fault_mi_free_small
 #define mi_cfree fault_mi_cfree
@@ -153,9 +180,17 @@ int fault_run_group(const struct CMUnitTest *tests, size_t count, CMFixtureFunct
 #define mi_heap_delete fault_mi_heap_delete
 #define mi_heap_destroy fault_mi_heap_destroy
 #define mi_heap_collect fault_mi_heap_collect
+#define mi_subproc_destroy fault_mi_subproc_destroy
+#define mi_subproc_add_current_thread fault_mi_subproc_add_current_thread
 #define mi_theap_collect fault_mi_theap_collect
+#define mi_heap_visit_blocks fault_mi_heap_visit_blocks
+#define mi_heap_visit_abandoned_blocks fault_mi_heap_visit_abandoned_blocks
+#define mi_theap_visit_blocks fault_mi_theap_visit_blocks
 #define mi_reallocf fault_mi_reallocf
 #define mi_heap_reallocf fault_mi_heap_reallocf
+#define mi_subproc_new fault_mi_subproc_new
+#define mi_theap_get_default fault_mi_theap_get_default
+#define mi_theap_set_default fault_mi_theap_set_default
 #define mi_posix_memalign fault_mi_posix_memalign
 #define mi_reallocarr fault_mi_reallocarr
 #define mi_dupenv_s fault_mi_dupenv_s

@@ -5,6 +5,8 @@
    BLOCK(type, name, parameters, arguments, old block, promise on failure)
    NEW(the same): fails by throwing, errno means nothing
    ACTION(name, parameters, arguments): cannot fail; errno stays as it was
+   FLAG(type, name, parameters, arguments, what a refusal is): errno means nothing
+   WALK(name, type of what is walked): false with ENOMEM
    SPECIAL(name): written out in fault_api.c */
 #ifndef FAULT_TABLE_H
 #define FAULT_TABLE_H
@@ -61,6 +63,13 @@
           (mi_heap_t * h, void *p, size_t c, size_t n, size_t a), (h, p, c, n, a), p, true)        \
     BLOCK(void *, mi_heap_recalloc_aligned_at,                                                     \
           (mi_heap_t * h, void *p, size_t c, size_t n, size_t a, size_t o), (h, p, c, n, a, o), p, \
+          true)                                                                                    \
+    BLOCK(char *, mi_stats_get_json, (size_t n, char *to), (n, to), NULL, true)                    \
+    BLOCK(char *, mi_stats_as_json, (mi_stats_t * stats, size_t n, char *to), (stats, n, to),      \
+          NULL, true)                                                                              \
+    BLOCK(char *, mi_subproc_stats_get_json, (mi_subproc_id_t id, size_t n, char *to),             \
+          (id, n, to), NULL, true)                                                                 \
+    BLOCK(char *, mi_heap_stats_get_json, (mi_heap_t * h, size_t n, char *to), (h, n, to), NULL,   \
           true)                                                                                    \
     BLOCK(mi_heap_t *, mi_heap_new, (void), (), NULL, true)                                        \
     BLOCK(mi_heap_t *, mi_heap_new_in_arena, (mi_arena_id_t id), (id), NULL, true)                 \
@@ -150,11 +159,46 @@
     ACTION(mi_heap_delete, (mi_heap_t * h), (h))                                                   \
     ACTION(mi_heap_destroy, (mi_heap_t * h), (h))                                                  \
     ACTION(mi_heap_collect, (mi_heap_t * h, bool force), (h, force))                               \
+    ACTION(mi_subproc_destroy, (mi_subproc_id_t id), (id))                                         \
+    ACTION(mi_subproc_add_current_thread, (mi_subproc_id_t id), (id))                              \
     ACTION(mi_theap_collect, (mi_theap_t * h, bool force), (h, force))
+
+#define FAULT_FLAGS(FLAG)                                                                          \
+    FLAG(int, mi_reserve_os_memory, (size_t n, bool commit, bool large), (n, commit, large),       \
+         result != 0)                                                                              \
+    FLAG(int, mi_reserve_os_memory_ex,                                                             \
+         (size_t n, bool commit, bool large, bool alone, mi_arena_id_t *id),                       \
+         (n, commit, large, alone, id), result != 0)                                               \
+    FLAG(int, mi_reserve_huge_os_pages_at, (size_t n, int node, size_t ms), (n, node, ms),         \
+         result != 0)                                                                              \
+    FLAG(int, mi_reserve_huge_os_pages_at_ex,                                                      \
+         (size_t n, int node, size_t ms, bool alone, mi_arena_id_t *id), (n, node, ms, alone, id), \
+         result != 0)                                                                              \
+    FLAG(int, mi_reserve_huge_os_pages_interleave, (size_t n, size_t nodes, size_t ms),            \
+         (n, nodes, ms), result != 0)                                                              \
+    FLAG(bool, mi_manage_os_memory,                                                                \
+         (void *p, size_t n, bool committed, bool pinned, bool zero, int node),                    \
+         (p, n, committed, pinned, zero, node), !result)                                           \
+    FLAG(bool, mi_manage_os_memory_ex,                                                             \
+         (void *p, size_t n, bool committed, bool pinned, bool zero, int node, bool alone,         \
+          mi_arena_id_t *id),                                                                      \
+         (p, n, committed, pinned, zero, node, alone, id), !result)                                \
+    FLAG(bool, mi_manage_memory,                                                                   \
+         (void *p, size_t n, bool committed, bool pinned, bool zero, int node, bool alone,         \
+          mi_commit_fun_t *fun, void *arg, mi_arena_id_t *id),                                     \
+         (p, n, committed, pinned, zero, node, alone, fun, arg, id), !result)
+
+#define FAULT_WALKS(WALK)                                                                          \
+    WALK(mi_heap_visit_blocks, mi_heap_t *)                                                        \
+    WALK(mi_heap_visit_abandoned_blocks, mi_heap_t *)                                              \
+    WALK(mi_theap_visit_blocks, const mi_theap_t *)
 
 #define FAULT_SPECIALS(SPECIAL)                                                                    \
     SPECIAL(mi_reallocf)                                                                           \
     SPECIAL(mi_heap_reallocf)                                                                      \
+    SPECIAL(mi_subproc_new)                                                                        \
+    SPECIAL(mi_theap_get_default)                                                                  \
+    SPECIAL(mi_theap_set_default)                                                                  \
     SPECIAL(mi_posix_memalign)                                                                     \
     SPECIAL(mi_reallocarr)                                                                         \
     SPECIAL(mi_dupenv_s)                                                                           \

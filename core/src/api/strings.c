@@ -66,7 +66,10 @@ char *mi_heap_realpath(mi_heap_t *heap, const char *fname, char *resolved_name)
 {
     if (resolved_name != NULL) return realpath(fname, resolved_name);
     char path[PATH_MAX];
-    return realpath(fname, path) == NULL ? NULL : mi_heap_strdup(heap, path);
+    const int saved = errno;
+    if (realpath(fname, path) == NULL) return NULL;
+    errno = saved;
+    return mi_heap_strdup(heap, path);
 }
 
 int mi_dupenv_s(char **buf, size_t *size, const char *name)
