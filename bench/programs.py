@@ -1,6 +1,7 @@
 """What is measured: the allocators, the workloads, the real programs, and how each is started."""
 
 import dataclasses
+import glob
 import os
 import pathlib
 import shutil
@@ -17,6 +18,12 @@ import generate  # noqa: E402
 OURS = "ours"
 REFERENCE = "libmimalloc2.0"
 
+# Other builds of ours; measured when they are asked for by name.
+VARIANTS = {
+    "secure": ROOT / "build" / "secure" / "libmimalloc-secure.so",
+    "hardened": ROOT / "build" / "hardened" / "libmimalloc-secure.so",
+}
+
 # Searched for in the folders of the dynamic linker; None: nothing is preloaded.
 PEERS = {
     "glibc": None,
@@ -24,7 +31,12 @@ PEERS = {
     "jemalloc": "libjemalloc.so.2",
     "tcmalloc": "libtcmalloc_minimal.so.4",
 }
-FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+# Peers that are measured when they are asked for by name: slow on purpose, since they check.
+PEERS_ON_REQUEST = {
+    "scudo": f"libclang_rt.scudo_standalone-{os.uname().machine}.so",
+}
+FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib",
+           *sorted(glob.glob("/usr/lib/llvm-*/lib/clang/*/lib/linux"))]
 
 CPU, WALL = "cpu", "wall"
 WORKLOAD, REAL, MICRO = "workload", "real", "micro"
@@ -133,11 +145,23 @@ def find_library(name):
 def allocators(library, names=None):
     """{name: path to preload, or None}; peers that are not installed are left out, and said so."""
     found = {OURS: str(library)}
-    for name, file in PEERS.items():
+    peers = {**PEERS, **PEERS_ON_REQUEST}
+    unknown = set(names or ()) - {OURS, *peers, *VARIANTS}
+    if unknown:
+        sys.exit(f"bench: no allocator of the name {', '.join(sorted(unknown))}; there are "
+                 f"{', '.join([*peers, *VARIANTS])}")
+    for name in names or ():
+        if name in VARIANTS and not VARIANTS[name].exists():
+            sys.exit(f"bench: {VARIANTS[name]} is missing: cmake --preset {name} && "
+                     f"cmake --build --preset {name} --target mimalloc")
+    found.update({name: str(path) for name, path in VARIANTS.items() if name in (names or ())})
+    for name, file in peers.items():
+        if name not in (PEERS if names is None else names):
+            continue
         path = find_library(file) if file else None
         if file and path is None:
             print(f"bench: {name} is not installed: left out", file=sys.stderr)
-        elif names is None or name in names:
+        else:
             found[name] = path
     return found
 

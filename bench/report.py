@@ -15,6 +15,16 @@ BARS = {
     programs.WORKLOAD: {"time": 0.90, "peak": 0.70, "cell": 1.10},
     programs.REAL: {"time": 0.90, "peak": 0.70, "cell": 1.10},
 }
+# The builds that check, as ratios to the other allocator: time of each group's mean and of its worst
+# cell, peak memory. None: no bar.
+Bar = collections.namedtuple("Bar", "build against time cell peak")
+VARIANT_BARS = [
+    Bar("secure", programs.OURS, 1.05, 1.12, 1.10),
+    Bar("hardened", programs.OURS, 1.12, None, None),
+    Bar("secure", "scudo", 1.00, None, None),
+    Bar("secure", "glibc", 1.00, None, None),
+    Bar("secure", programs.REFERENCE, 1.10, None, None),
+]
 TITLES = {programs.WORKLOAD: "workloads", programs.REAL: "real programs", programs.MICRO: "micro"}
 
 Spread = collections.namedtuple("Spread", "median low high count")
@@ -220,12 +230,44 @@ def bars(results):
     return lines
 
 
+def cells_above(results, group, bar):
+    over = []
+    for name in results.group(group):
+        found = results.ratio(name, "time", bar.build, bar.against)
+        if math.isnan(found.median) or found.median > bar.cell:
+            over.append(f"    {name}: {with_spread(found)}: {verdict(found, bar.cell)}")
+    return over
+
+
+def variant_bars(results):
+    """What the checks of the other builds cost, and whether that is still less than others'."""
+    lines = []
+    for bar in VARIANT_BARS:
+        if bar.build not in results.allocators or bar.against not in results.allocators:
+            continue
+        for group in BARS:
+            if not results.group(group):
+                continue
+            for metric, limit in (("time", bar.time), ("peak", bar.peak)):
+                found = results.geometric_mean(group, metric, bar.build, bar.against)
+                if limit is not None:
+                    lines.append(f"{bar.build} to {bar.against}, {TITLES[group]}, {metric}, geometric "
+                                 f"mean <= {limit:.2f}: {with_spread(found)}: "
+                                 f"{verdict(found, limit)}")
+            if bar.cell is not None:
+                over = cells_above(results, group, bar)
+                lines.append(f"{bar.build} to {bar.against}, {TITLES[group]}, time of each <= "
+                             f"{bar.cell:.2f}: " + ("MET" if not over else f"{len(over)} above"))
+                lines += over
+    return ["", "== bars of the builds that check", *lines] if lines else []
+
+
 def text(result):
     results = Results(result)
     lines = header(results)
     for group in (programs.WORKLOAD, programs.REAL, programs.MICRO):
         lines += main_table(results, group)
-    lines += startup_table(results) + against_each(results) + bars(results)
+    lines += startup_table(results) + against_each(results) + bars(results) + variant_bars(results)
     lines += [f"FAILED: {failure}" for failure in sorted(results.failures)]
     lines += [f"note: {note}" for note in sorted(results.notes)]
     return "\n".join(lines) + "\n"

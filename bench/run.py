@@ -6,6 +6,7 @@
     bench/run.py --only churn,pipe      cells whose names contain one of these
     bench/run.py --only churn --repetitions 15 --append FILE.json
     bench/run.py --instructions --only factor       callgrind counts in place of times
+    bench/run.py --allocators secure,hardened,scudo,glibc,libmimalloc2.0    beside release, "ours"
 
 For each repetition, for each cell, every allocator has its turn, so that what disturbs one disturbs
 all. Nothing is dropped. bench/launch.c says what a run used. Output: a table, FILE.json with every
@@ -56,7 +57,7 @@ def describe(arguments, chosen):
         package = output_of(["dpkg-query", "-S", os.path.realpath(path)]) if path else "libc6:"
         package = package.split(":")[0]
         versions[name] = output_of(["dpkg-query", "-W", "-f=${Package} ${Version}", package]) \
-            if package and name != programs.OURS else ""
+            if package and name != programs.OURS and name not in programs.VARIANTS else ""
     return {
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "machine": {
@@ -71,6 +72,8 @@ def describe(arguments, chosen):
         "modified": bool(output_of(["git", "-C", str(programs.ROOT), "status", "--porcelain",
                                     "-uno", "core", "bindings"])),
         "library": hashlib.sha256(arguments.library.read_bytes()).hexdigest()[:16],
+        "variants": {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+                     for name, path in programs.VARIANTS.items() if name in chosen},
         "command": " ".join(["bench/run.py", *sys.argv[1:]]),
         "scale": arguments.scale,
         "allocators": versions,
@@ -209,7 +212,8 @@ def parse_arguments():
                         help="length of a run, percent (default 40, with --quick 10)")
     parser.add_argument("--only", help="parts of cell names, with commas")
     parser.add_argument("--group", help="workload, real, micro, startup, with commas")
-    parser.add_argument("--allocators", help="peers, with commas (default: all that are installed)")
+    parser.add_argument("--allocators", help="builds and peers beside ours, with commas: secure, "
+                        "hardened, scudo, ... (default: the peers that are installed, but scudo)")
     parser.add_argument("--library", type=pathlib.Path,
                         default=programs.ROOT / "build" / "release" / "libmimalloc.so")
     parser.add_argument("--output", type=pathlib.Path, help="default bench/results/DATE.json")

@@ -15,7 +15,7 @@ required=("${build[@]}" libcmocka-dev python3-pytest clang-format git)
 optional=(
     python3-pytest-timeout python3-matplotlib clang libclang-rt-dev clang-tidy valgrind libc6-dbg gcovr gdb
     spin                                                     # second opinion on the protocols
-    libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4         # peers in bench/
+    libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4         # peers in bench/, as scudo of libclang-rt-dev is
     redis-server redis-tools sqlite3 perl lua5.4 nodejs      # real programs under LD_PRELOAD
     ghostscript z3 stress-ng
     qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools  # other targets

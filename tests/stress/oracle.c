@@ -48,7 +48,7 @@ static uint32_t *leaf_of(uintptr_t address, bool make)
         leaf->key = key;
         return leaf->owner;
     }
-    stress_require(!"room in the oracle's table");
+    stress_require(false); /* no room in the table */
     return NULL;
 }
 
