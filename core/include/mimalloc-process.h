@@ -16,7 +16,8 @@ extern "C" {
 
 /** Makes the library ready, as the first allocation would. */
 mi_decl_export void mi_process_init(void) mi_attr_noexcept;
-/** What is done at exit: prints statistics if option show_stats is on. Memory stays usable. */
+/** What is done at exit: prints statistics if option show_stats is on; destroys all heaps but the
+    main one if destroy_on_exit is (no other thread may use them any more). Memory stays usable. */
 mi_decl_export void mi_process_done(void) mi_attr_noexcept;
 /** Makes the calling thread ready, as its first allocation would. */
 mi_decl_export void mi_thread_init(void) mi_attr_noexcept;
@@ -102,7 +103,7 @@ mi_decl_export void mi_options_print_out(mi_output_fun *out, void *arg) mi_attr_
 mi_decl_export void mi_stats_print(void *out) mi_attr_noexcept;
 /** Prints statistics of the process through a function. Linear in the number of pages. */
 mi_decl_export void mi_stats_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept;
-/** The same as mi_stats_print_out(): statistics are counted when asked for, never by thread.
+/** Prints what the calling thread has, its part of every heap, through a function.
     @deprecated use mi_stats_print_out() */
 mi_decl_export void mi_thread_stats_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept;
 /** Lets totals and peaks start from what there is now, and counters from 0, for the whole process.

@@ -6,10 +6,11 @@
        current   of everything: exact for the calling thread and for ended ones, for another running
                  thread as of its last slow path
        total     exact in the same way: what came is counted where it comes in bulk, on slow paths
-       peak      of pages, bytes in pages, committed and reserved bytes, threads, heaps and blocks
-                 with a page of their own: exact. Of smaller blocks: at least that many (the most
-                 that any call here has seen, or that a thread had when it needed one more page of
-                 the class), since a free is not counted when it happens */
+       peak      of pages, bytes in pages, committed bytes, threads, heaps and blocks with a page of
+                 their own: exact. Of smaller blocks: the most that any call here has seen, or that
+                 a thread had when it needed one more page of the class (those counted with it that
+                 others were just freeing), since a free is not counted when it happens. Of a heap:
+                 what there is now */
 #ifndef MIC_DIAG_NUMBERS_H
 #define MIC_DIAG_NUMBERS_H
 
