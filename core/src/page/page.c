@@ -256,11 +256,12 @@ void mic_page_return_active(mic_page_t *page, mic_block_t *list)
 
 void mic_page_empty(mic_page_t *page)
 {
-    /* freed remotely: only what was carved, which goes round from carve_first */
+    /* freed remotely: only what was carved, which goes round from carve_first; the words at both
+       ends and the last one of the page may be in use only partly */
     mic_atomic(uint64_t) *const words = mic_arena_remote_words(page->arena, page->start);
     const uint32_t last = (page->reserved - 1) / 64;
     uint32_t word = page->carve_first / 64;
-    for (uint32_t n = (page->capacity + 63) / 64 + 1; n > 0; n--) {
+    for (uint32_t n = (page->capacity + 63) / 64 + 2; n > 0; n--) {
         if (mic_load_relaxed(&words[word]) != 0) mic_store_relaxed(&words[word], 0);
         if (CFG_BITS) mic_store_relaxed(page->live + word, 0);
         word = word == last ? 0 : word + 1;

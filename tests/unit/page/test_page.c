@@ -273,6 +273,35 @@ static void test_lists(void **state)
 }
 
 /* The checker sees damage. */
+/* Of a page of any geometry, carved from anywhere, all words are clean that had bits. */
+static void test_empty(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls <= MIC_CLASS_SMALL_LAST; cls++) {
+        mic_page_t *const page = make(cls, 1);
+        const uint32_t n = page->reserved, step = n < 200 ? 1 : n / 101;
+        for (uint32_t first = 0; first < n; first += step) {
+            for (uint32_t count = 1; count <= n; count += step) {
+                page->carve_first = first;
+                page->used = page->capacity = count;
+                for (uint32_t i = 0; i < count; i++) {
+                    const uint32_t at = (first + i) % n;
+                    assert_true(mic_remote_set(page, at));
+                    if (CFG_BITS)
+                        (void)mic_fetch_or_relaxed(&page->live[at / 64], (uint64_t)1 << at % 64);
+                }
+                mic_page_empty(page);
+                assert_false(mic_remote_any(page));
+                for (uint32_t i = 0; CFG_BITS && i * 64 < n; i++)
+                    assert_int_equal(mic_load_relaxed(&page->live[i]), 0);
+                assert_int_equal(page->used, 0);
+                assert_int_equal(page->capacity, 0);
+            }
+        }
+        unmake(page);
+    }
+}
+
 static void test_validity(void **state)
 {
     (void)state;
@@ -303,7 +332,8 @@ int main(void)
         cmocka_unit_test(test_init),         cmocka_unit_test(test_reciprocal),
         cmocka_unit_test(test_locate),       cmocka_unit_test(test_spans),
         cmocka_unit_test(test_resized_span), cmocka_unit_test(test_extend),
-        cmocka_unit_test(test_lists),        cmocka_unit_test(test_validity),
+        cmocka_unit_test(test_lists),        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_validity),
     };
     if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
