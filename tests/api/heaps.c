@@ -225,9 +225,13 @@ static void a_stale_handle_is_reported(void **state)
     mi_free(mi_heap_malloc(heap, 10));
     mi_heap_destroy(heap);
     api_record_start();
-    assert_null(mi_heap_malloc(heap, 10));
+    api_assert_fails(mi_heap_malloc(heap, 10), EINVAL);
+    api_assert_fails(mi_heap_zalloc(heap, 10), EINVAL);
+    api_assert_fails(mi_heap_malloc_aligned(heap, 10, 64), EINVAL);
+    api_assert_fails(mi_heap_realloc(heap, NULL, 10), EINVAL);
+    api_assert_fails(mi_heap_theap(heap), EINVAL);
     api_record_stop();
-    assert_int_equal(api_record.errors, 1);
+    assert_int_equal(api_record.errors, 5);
     assert_int_equal(api_record.last_error, EINVAL);
     api_record_start();
     mi_heap_destroy(heap);

@@ -42,7 +42,7 @@ mic_inline mic_heap_t *mic_api_heap(const mi_heap_t *handle)
     return handle == NULL ? &mic_subproc_current()->main : mic_api_heap_or_null(handle);
 }
 
-/* The calling thread's part of a heap; NULL: a stale handle, or no memory (ENOMEM). */
+/* The calling thread's part of a heap; NULL: a stale handle (EINVAL), or no memory (ENOMEM). */
 mic_theap_t *mic_api_theap_slow(const mi_heap_t *handle);
 mic_inline mic_theap_t *mic_api_theap(const mi_heap_t *handle)
 {

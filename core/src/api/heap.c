@@ -8,6 +8,7 @@ mic_cold mic_heap_t *mic_api_heap_stale(const mi_heap_t *handle)
 {
     mic_report_error(EINVAL, "use of heap %p, which was deleted or destroyed, or never was one",
                      (const void *)handle);
+    errno = EINVAL;
     return NULL;
 }
 
@@ -15,7 +16,8 @@ mic_theap_t *mic_api_theap_slow(const mi_heap_t *handle)
 {
     const int saved = errno;
     mic_heap_t *const heap = mic_api_heap(handle);
-    mic_theap_t *const theap = heap == NULL ? NULL : mic_heap_theap(heap);
+    if (heap == NULL) return NULL;
+    mic_theap_t *const theap = mic_heap_theap(heap);
     errno = theap == NULL ? ENOMEM : saved;
     return theap;
 }
