@@ -2,6 +2,7 @@
 
        sample work               all kinds of blocks, threads, a fork: nothing may fail
        sample tolerant           the same; a call may fail with ENOMEM if nothing else breaks
+       sample recover            the same, for one failure: afterwards nothing may fail any more
        sample short MIB          work, take up to MIB until malloc fails, free, work
        sample lower MIB          the same with RLIMIT_AS lowered by the running program
        sample trivial            one block
@@ -309,7 +310,8 @@ int main(int argc, char **argv)
     limited = most != 0;
     if (most != 0 && most < GIB) largest_work = most / 64;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    tolerant = strcmp(what, "tolerant") == 0;
+    const bool recover = strcmp(what, "recover") == 0;
+    tolerant = recover || strcmp(what, "tolerant") == 0;
     if (strcmp(what, "trivial") == 0) {
         char *const p = malloc(100);
         require(p != NULL);
@@ -331,6 +333,10 @@ int main(int argc, char **argv)
         work();
     } else {
         work();
+        if (recover && failures != 0) {
+            tolerant = false;
+            work();
+        }
     }
     printf("ok, %zu calls failed\n", failures);
     return 0;
