@@ -55,6 +55,30 @@ static size_t fill(mi_heap_t *heap, mi_arena_id_t id, size_t bytes)
 static const size_t sizes[] = {16, 100, 5000, 40000, 300000, 3 << 20};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
+/* No room for a page of their class, but for themselves. */
+static void larger_blocks_fit_into_small_memory(void **state)
+{
+    (void)state;
+    const size_t bytes = (API_CANARY ? 7 : 5) * 65536; /* some of it for guards */
+    const mi_arena_id_t id = give(mapped(bytes), bytes);
+    mi_heap_t *const heap = mi_heap_new_in_arena(id);
+    assert_non_null(heap);
+    char *const a = mi_heap_zalloc(heap, 40000);
+    char *const b = mi_heap_zalloc(heap, 150000);
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_true(api_is_zero(a, 40000));
+    assert_true(api_is_zero(b, 150000));
+    assert_true(mi_arena_contains(id, a) && mi_arena_contains(id, b));
+    api_fill(a, mi_usable_size(a), 1);
+    api_fill(b, mi_usable_size(b), 2);
+    assert_true(api_is_filled(a, mi_usable_size(a), 1));
+    api_assert_fails(mi_heap_malloc(heap, 400000), ENOMEM);
+    mi_free(b);
+    assert_non_null(mi_heap_malloc(heap, 100000));
+    mi_heap_destroy(heap);
+}
+
 static void full_is_full_and_destroyed_is_free(void **state)
 {
     (void)state;
@@ -309,6 +333,7 @@ static void not_an_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(larger_blocks_fit_into_small_memory),
         cmocka_unit_test(full_is_full_and_destroyed_is_free),
         cmocka_unit_test(tiny_memory),
         cmocka_unit_test(delete_leaves_blocks),

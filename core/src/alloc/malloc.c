@@ -59,13 +59,16 @@ void mic_slow_tick(mic_record_t *record)
 static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
 {
     *zeroed = false;
-    if (bytes > MIC_CLASS_REQUEST_MAX) {
-        mic_page_t *const page = mic_theap_new_span(theap, bytes, MIC_SLICE_BYTES, zeroed);
-        return page == NULL ? NULL : page->start;
+    if (bytes <= MIC_CLASS_REQUEST_MAX) {
+        const unsigned cls = mic_class_of_request(bytes);
+        mic_block_t *block = mic_active_take(theap, cls);
+        if (block == NULL) block = mic_theap_refill(theap, cls, zeroed);
+        /* in a small or crowded arena there may be no room for 8 or 64 slices, but for one block */
+        if (block != NULL || bytes <= MIC_SMALL_BLOCK_MAX) return block;
+        bytes = mic_good_size(bytes); /* as much as may be cleared */
     }
-    const unsigned cls = mic_class_of_request(bytes);
-    mic_block_t *const block = mic_active_take(theap, cls);
-    return block != NULL ? block : mic_theap_refill(theap, cls, zeroed);
+    mic_page_t *const page = mic_theap_new_span(theap, bytes, MIC_SLICE_BYTES, zeroed);
+    return page == NULL ? NULL : page->start;
 }
 
 /* Used memory that is this large is cheaper given back and taken fresh than cleared, unless all of
