@@ -255,13 +255,14 @@ mi_decl_nodiscard mi_decl_export void *mi_theap_realloc(mi_theap_t *theap, void 
                                                         size_t newsize) mi_attr_noexcept
     mi_attr_alloc_size(3);
 /** Sets how many objects of a thread heap are put in front of a guard page, in place of option
-    guarded_sample_rate.
+    guarded_sample_rate. Without effect where that option has none (docs/OPTIONS.md).
     @param theap       of the calling thread
     @param sample_rate guard one in this many objects; 0: none
     @param seed        where sampling starts; 0: anywhere */
 mi_decl_export void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample_rate,
                                                      size_t seed) mi_attr_noexcept;
-/** Sets which sizes are guarded, in place of options guarded_min and guarded_max.
+/** Sets which sizes are guarded, in place of options guarded_min and guarded_max. Without effect
+    where these have none (docs/OPTIONS.md).
     @param theap of the calling thread
     @param min   bytes of the smallest object that is guarded
     @param max   bytes of the largest one; less than min: min */

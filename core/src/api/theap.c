@@ -69,3 +69,15 @@ void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize)
     mic_theap_t *const t = theap_mine(theap);
     return t == NULL ? NULL : mic_realloc_in(t, p, newsize, false);
 }
+
+/* Of builds that sample objects into guarded pages; in the others there is nothing to set. */
+
+void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample_rate, size_t seed)
+{
+    (void)theap, (void)sample_rate, (void)seed;
+}
+
+void mi_theap_guarded_set_size_bound(mi_theap_t *theap, size_t min, size_t max)
+{
+    (void)theap, (void)min, (void)max;
+}
