@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "heap/table.h"
 #include "heap/thread.h"
 #include "rt/report.h"
 
@@ -134,7 +135,10 @@ static mic_theap_t *theap_make_locked(mic_record_t *record, mic_heap_t *heap)
         }
     } else {
         theap = mic_meta_alloc(sizeof *theap, MIC_CACHE_LINE);
-        if (theap != NULL) mic_theap_init(theap, record, NULL);
+        if (theap != NULL) {
+            mic_theap_init(theap, record, NULL);
+            record->theap_made++;
+        }
     }
     if (theap != NULL) {
         theap->kept = false;
@@ -156,10 +160,13 @@ static mic_theap_t *theap_find_locked(const mic_record_t *record, const mic_heap
 
 static mic_theap_t *heap_theap_of(mic_record_t *record, mic_heap_t *heap)
 {
+    mic_theap_t *theap = mic_theap_table_find(record, heap);
+    if (theap != NULL) return theap;
     mic_lock_acquire(&heaps_lock);
-    mic_theap_t *theap = theap_find_locked(record, heap);
+    theap = theap_find_locked(record, heap);
     if (theap == NULL) theap = theap_make_locked(record, heap);
     mic_lock_release(&heaps_lock);
+    if (theap != NULL) mic_theap_table_note(record, theap);
     return theap;
 }
 

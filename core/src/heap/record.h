@@ -41,6 +41,9 @@ typedef struct mic_record {
     mic_theap_t *theaps;             /* [lock: record] of first-class heaps, by record_next */
     mic_theap_t *theap_free;         /* [lock: record] for first-class heaps to come */
     uint32_t theap_warm;             /* [lock: record] how many of them kept pages */
+    uint32_t theap_made;             /* [lock: record] how many there are, in use or not */
+    mic_theap_t **theap_table;       /* [owner] see heap/table.h */
+    size_t theap_table_slots;        /* [owner] */
     mic_atomic(uint32_t) busy;       /* [owner] inside a slow path; read by the forked child only */
     mic_atomic(uint32_t) asked;      /* [atomic: relaxed] MIC_ASKED_*, at its next slow path */
     mic_atomic(uint32_t) state;      /* [authority; read by anyone] mic_record_state_t */
