@@ -83,7 +83,7 @@ static void count_record(mic_record_t *record, const mic_subproc_t *subproc,
     const size_t threads = counts->threads, orphans = counts->orphans;
     if (record->theap.record == NULL) return; /* the late one of a process that did not start */
     mic_lock_acquire(&record->lock);
-    if (subproc == NULL || record->subproc == subproc) {
+    if (subproc == NULL || mic_record_subproc(record) == subproc) {
         for (mic_theap_t *t = record->theaps; t != NULL; t = t->record_next)
             (void)count_theap(t, counts);
         counts->threads = threads; /* each record counts once */
@@ -111,7 +111,7 @@ void mic_heap_count_gone(const mic_subproc_t *subproc, mic_heap_counts_t *counts
     count_start(counts);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next) {
         mic_lock_acquire(&r->lock);
-        if (r->subproc == subproc) mic_theap_totals_add(&r->gone, &counts->totals);
+        if (mic_record_subproc(r) == subproc) mic_theap_totals_add(&r->gone, &counts->totals);
         mic_lock_release(&r->lock);
     }
     count_finish(counts);

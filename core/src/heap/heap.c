@@ -103,7 +103,7 @@ static void theap_join_heap_locked(mic_theap_t *theap, mic_heap_t *heap)
 /* A heap that is bound to an arena, or of another sub-process: memory is not shared with others. */
 static bool heap_is_apart(const mic_heap_t *heap, const mic_record_t *record)
 {
-    return heap->place.arena != 0 || heap->subproc != record->subproc;
+    return heap->place.arena != 0 || heap->subproc != mic_record_subproc(record);
 }
 
 static void record_link_locked(mic_record_t *record, mic_theap_t *theap)
@@ -431,7 +431,7 @@ static void record_drop(mic_record_t *record, const mic_heap_t *heap)
         mic_theap_destroy_locked(t, 0);
         theap_retire_locked(t);
     }
-    if (record->subproc == heap->subproc) record_cool_locked(record);
+    if (mic_record_subproc(record) == heap->subproc) record_cool_locked(record);
     mic_lock_release(&record->lock);
 }
 

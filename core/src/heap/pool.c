@@ -46,7 +46,7 @@ mic_record_t *mic_pool_take_any(const struct mic_subproc *subproc)
 {
     mic_lock_acquire(&pool_lock);
     mic_record_t *record = pool_head;
-    while (record != NULL && record->subproc != subproc) record = record->pool_next;
+    while (record != NULL && mic_record_subproc(record) != subproc) record = record->pool_next;
     if (record != NULL) pool_remove_locked(record);
     mic_lock_release(&pool_lock);
     return record;
@@ -69,7 +69,7 @@ mic_record_t *mic_pool_take_with_class(const struct mic_subproc *subproc, unsign
     mic_lock_acquire(&pool_lock);
     mic_record_t *record = pool_head, *found = NULL;
     for (int i = 0; i < POOL_SEARCH_MAX && record != NULL && found == NULL; i++) {
-        if (record->subproc == subproc && mic_theap_has_room(&record->theap, cls))
+        if (mic_record_subproc(record) == subproc && mic_theap_has_room(&record->theap, cls))
             found = record;
         else
             record = record->pool_next;

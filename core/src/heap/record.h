@@ -37,7 +37,7 @@ typedef struct mic_record {
         mic_inbox_t inbox;
     };
     mic_lock_t lock;
-    struct mic_subproc *subproc;     /* [authority] */
+    mic_atomic(uintptr_t) subproc;   /* [authority; read by anyone] mic_subproc_t */
     mic_theap_t *theaps;             /* [lock: record] of first-class heaps, by record_next */
     mic_theap_t *theap_free;         /* [lock: record] for first-class heaps to come */
     uint32_t theap_warm;             /* [lock: record] how many of them kept pages */
@@ -63,6 +63,11 @@ _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address"
 
 /* heaps are aligned to this, so that neighbours have different places in the cache */
 #define MIC_HEAP_SHIFT 7
+mic_inline struct mic_subproc *mic_record_subproc(const mic_record_t *record)
+{
+    return (struct mic_subproc *)mic_load_relaxed(&record->subproc);
+}
+
 /* of every record, static ones too: the low bits of an owner word are tags */
 #define MIC_RECORD_ALIGN 128
 

@@ -35,7 +35,7 @@ mic_subproc_t *mic_subproc_new(void)
 
 mic_subproc_t *mic_subproc_current(void)
 {
-    return mic_thread_is_ready() ? mic_tls.record->subproc : &mic_subproc_main;
+    return mic_thread_is_ready() ? mic_record_subproc(mic_tls.record) : &mic_subproc_main;
 }
 
 void mic_subproc_join(mic_subproc_t *subproc)
@@ -58,7 +58,7 @@ static void subproc_leave(mic_record_t *record)
     mic_lock_acquire(&record->lock);
     mic_theap_destroy_locked(&record->theap, 0);
     mic_store_release(&record->theap.heap, (uintptr_t)&mic_subproc_main.main);
-    record->subproc = &mic_subproc_main;
+    mic_store_relaxed(&record->subproc, (uintptr_t)&mic_subproc_main);
     mic_lock_release(&record->lock);
     if (taken) mic_record_put_back(record);
 }
@@ -66,7 +66,8 @@ static void subproc_leave(mic_record_t *record)
 static bool subproc_has_threads(const mic_subproc_t *subproc)
 {
     for (const mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
-        if (r->subproc == subproc && mic_load_relaxed(&r->state) == MIC_RECORD_LIVE) return true;
+        if (mic_record_subproc(r) == subproc && mic_load_relaxed(&r->state) == MIC_RECORD_LIVE)
+            return true;
     return false;
 }
 
@@ -81,7 +82,7 @@ void mic_subproc_destroy(mic_subproc_t *subproc)
     while ((heap = mic_subproc_heap_after(subproc, &subproc->main)) != NULL) mic_heap_destroy(heap);
     mic_heap_drop_main(subproc);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
-        if (r->subproc == subproc) subproc_leave(r);
+        if (mic_record_subproc(r) == subproc) subproc_leave(r);
     mic_arena_subproc_release(subproc->index);
     mic_lock_acquire(&subproc_lock);
     subproc->live = false;

@@ -321,7 +321,7 @@ static bool theap_steal(mic_theap_t *theap, unsigned cls)
     if (!theap_is_default(theap)) {
         from = mic_heap_take_orphan(mic_theap_heap(theap), cls);
     } else {
-        mic_record_t *const orphan = mic_pool_take_with_class(record->subproc, cls);
+        mic_record_t *const orphan = mic_pool_take_with_class(mic_record_subproc(record), cls);
         if (orphan != NULL) from = &orphan->theap;
     }
     if (from == NULL) return false;

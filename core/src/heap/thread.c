@@ -23,7 +23,7 @@ mic_thread_local mic_tls_t mic_tls = {EMPTY, (mic_record_t *)(void *)&mic_record
 _Alignas(MIC_RECORD_ALIGN) mic_record_t mic_record_late = {
     .front = {.inbox = {MIC_INBOX_ORPHAN}, .theap_cache = {EMPTY64}},
     .lock = MIC_LOCK_INIT(MIC_RANK_RECORD),
-    .subproc = &mic_subproc_main};
+    .subproc = (uintptr_t)&mic_subproc_main};
 mic_lock_t mic_late_lock = MIC_LOCK_INIT(MIC_RANK_LATE);
 
 static mic_lock_t record_list_lock = MIC_LOCK_INIT(MIC_RANK_RECORDS);
@@ -90,7 +90,7 @@ static mic_record_t *record_new(mic_subproc_t *subproc)
     mic_record_t *const record = mic_meta_alloc(sizeof *record, MIC_RECORD_ALIGN);
     if (record == NULL) return NULL;
     record->lock.rank = MIC_RANK_RECORD;
-    record->subproc = subproc;
+    mic_store_relaxed(&record->subproc, (uintptr_t)subproc);
     mic_theap_init(&record->theap, record, &subproc->main);
     mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
     for (size_t i = 0; i < MIC_THEAP_CACHE; i++) record->front.theap_cache[i] = EMPTY;
@@ -119,7 +119,8 @@ static mic_record_t *record_of_dead(const mic_subproc_t *subproc)
         uint64_t id = mic_load_acquire(&record->thread_id);
         /* of another process: we are a child that no fork handler told; whose thread this is is
            not known */
-        if (mic_load_relaxed(&record->process_id) != process || record->subproc != subproc)
+        if (mic_load_relaxed(&record->process_id) != process ||
+            mic_record_subproc(record) != subproc)
             continue;
         if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
         if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;

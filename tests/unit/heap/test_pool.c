@@ -30,7 +30,7 @@ static int setup(void **state)
     memset(rooms, 0, sizeof rooms);
     for (int i = 0; i < RECORDS; i++) {
         RECORD(i)->lock.rank = MIC_RANK_RECORD;
-        RECORD(i)->subproc = &mic_subproc_main;
+        mic_store_relaxed(&RECORD(i)->subproc, (uintptr_t)&mic_subproc_main);
         mic_theap_init(&RECORD(i)->theap, RECORD(i), &mic_subproc_main.main);
     }
     return 0;

@@ -31,7 +31,7 @@ static int setup(void **state)
     for (int i = 0; i < 2; i++) {
         memset(records[i], 0, sizeof *records[i]);
         records[i]->lock.rank = MIC_RANK_RECORD;
-        records[i]->subproc = &mic_subproc_main;
+        mic_store_relaxed(&records[i]->subproc, (uintptr_t)&mic_subproc_main);
         mic_theap_init(&records[i]->theap, records[i], &mic_subproc_main.main);
     }
     return 0;
