@@ -102,12 +102,14 @@ static void test_not_ours(void **state)
         errno = 9;
         mic_free(foreign[i]);
         assert_int_equal(errno, 9);
-        assert_int_equal(errors, (int)i + 1);
+        /* builds that check report the question for the size too */
+        assert_int_equal(errors, CFG_BITS ? 2 : 1);
         assert_int_equal(last_error, EINVAL);
+        errors = 0;
     }
     mic_free(NULL);
     assert_int_equal(mic_usable_size(NULL), 0);
-    assert_int_equal(errors, (int)(sizeof foreign / sizeof foreign[0]));
+    assert_int_equal(errors, 0);
 }
 
 /* By the owner, in two orders, by another thread: the slices come back. */
@@ -145,7 +147,7 @@ static void test_full_page(void **state)
 {
     (void)state;
     const uint64_t before = used();
-    enum { SIZE = 8192, BLOCKS = 40 };
+    enum { SIZE = 8192 - MIC_CANARY_BYTES, BLOCKS = 40 };
     void *blocks[BLOCKS];
     for (int i = 0; i < BLOCKS; i++) blocks[i] = mic_malloc(SIZE);
     mic_page_t *const page = mic_page_of(blocks[0]);
@@ -161,7 +163,7 @@ static void test_full_page(void **state)
 static void test_full_page_elsewhere(void **state)
 {
     (void)state;
-    enum { SIZE = 8192 };
+    enum { SIZE = 8192 - MIC_CANARY_BYTES };
     const uint64_t before = used();
     char *blocks[64];
     size_t count = 0;
