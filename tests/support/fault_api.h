@@ -43,6 +43,7 @@ FAULT_ACTIONS(FAULT_DECLARE3)
 FAULT_WALKS(FAULT_DECLARE2)
 FAULT_FLAGS(FAULT_DECLARE5)
 mi_subproc_id_t fault_mi_subproc_new(void);
+void fault_mi_subproc_add_current_thread(mi_subproc_id_t id);
 mi_theap_t *fault_mi_theap_get_default(void);
 mi_theap_t *fault_mi_theap_set_default(mi_theap_t *h);
 void *fault_mi_reallocf(void *p, size_t n);

@@ -160,7 +160,6 @@
     ACTION(mi_heap_destroy, (mi_heap_t * h), (h))                                                  \
     ACTION(mi_heap_collect, (mi_heap_t * h, bool force), (h, force))                               \
     ACTION(mi_subproc_destroy, (mi_subproc_id_t id), (id))                                         \
-    ACTION(mi_subproc_add_current_thread, (mi_subproc_id_t id), (id))                              \
     ACTION(mi_theap_collect, (mi_theap_t * h, bool force), (h, force))
 
 #define FAULT_FLAGS(FLAG)                                                                          \
@@ -196,6 +195,7 @@
 #define FAULT_SPECIALS(SPECIAL)                                                                    \
     SPECIAL(mi_reallocf)                                                                           \
     SPECIAL(mi_heap_reallocf)                                                                      \
+    SPECIAL(mi_subproc_add_current_thread)                                                         \
     SPECIAL(mi_subproc_new)                                                                        \
     SPECIAL(mi_theap_get_default)                                                                  \
     SPECIAL(mi_theap_set_default)                                                                  \
