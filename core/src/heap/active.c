@@ -42,7 +42,8 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
             list = fresh;
         } else { /* behind the blocks that are warm */
             mic_block_t *end = list;
-            while (end->next != NULL) end = end->next;
+            /* a block that was freed twice makes a ring of it */
+            for (uint32_t i = 1; i < count && end->next != NULL; i++) end = end->next;
             end->next = fresh;
         }
     }

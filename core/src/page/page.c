@@ -247,7 +247,8 @@ mic_block_t *mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
 
 void mic_page_return_active(mic_page_t *page, mic_block_t *list)
 {
-    while (list != NULL) {
+    /* not for ever: a block that was freed twice may have made a ring of it */
+    for (uint32_t n = page->capacity; list != NULL && n > 0; n--) {
         mic_block_t *const next = list->next;
         mic_page_push_local(page, list);
         list = next;
