@@ -65,6 +65,7 @@ static void test_no_inner_pointers(void **state)
 static void test_memory_of_a_class(void **state)
 {
     (void)state;
+    if (CFG_BITS) skip(); /* canaries and guards take their part */
     /* up to 64 KiB a block of the class that holds it, above an aligned run of slices */
     for (size_t alignment = 16; alignment <= MIC_SLICE_BYTES; alignment *= 2) {
         char *const p = mic_alloc_aligned(alignment, alignment, 0, false);
