@@ -35,6 +35,37 @@ static void right_hints_free(void **state)
     assert_string_equal(api_record.text, "");
 }
 
+/* In a crowded arena a block may have a page of its own, larger than its class. */
+static void right_hints_where_memory_is_short(void **state)
+{
+    (void)state;
+    enum { MOST = 10000, SIZE = 9000 };
+    static void *blocks[MOST];
+    mi_arena_id_t arena;
+    if (mi_reserve_os_memory_ex(mi_arena_min_size(), false, false, true, &arena) != 0) skip();
+    mi_heap_t *const heap = mi_heap_new_in_arena(arena);
+    int count = 0, larger = 0;
+    while (count < MOST && (blocks[count] = mi_heap_malloc(heap, 8000)) != NULL) count++;
+    for (int i = 0; i < count; i++) /* room for no page of many slices */
+        if ((uintptr_t)blocks[i] / MIC_SLICE_BYTES % 8 < 4) mi_free(blocks[i]);
+    const bool crowded = count > 3000; /* the system may refuse to commit all of it */
+    count = 0;
+    while (count < MOST && (blocks[count] = mi_heap_malloc(heap, SIZE)) != NULL)
+        larger += mi_usable_size(blocks[count++]) > mi_good_size(SIZE);
+    assert_true(count < MOST);
+    if (crowded) assert_true(larger > 0);
+    api_record_start();
+    for (int i = 0; i < count; i++) {
+        if (i % 2 == 0)
+            mi_free_size_aligned(blocks[i], SIZE, 16);
+        else
+            mi_free_size(blocks[i], SIZE);
+    }
+    api_record_stop();
+    assert_int_equal(api_record.errors, 0);
+    mi_heap_destroy(heap);
+}
+
 static void wrong_sizes_are_reported(void **state)
 {
     (void)state;
@@ -83,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_hints_free),
+        cmocka_unit_test(right_hints_where_memory_is_short),
         cmocka_unit_test(wrong_sizes_are_reported),
         cmocka_unit_test(wrong_alignments_are_reported),
     };

@@ -1,4 +1,5 @@
 /* The names that POSIX, BSD, macOS, glibc and Windows have for the same things. */
+#include "alloc/slow.h"
 #include "api/api.h"
 #include "os/os.h"
 #include "rt/report.h"
@@ -89,12 +90,21 @@ void *mi_aligned_offset_recalloc(void *p, size_t newcount, size_t size, size_t a
 /* What the caller knows of the block is not needed: its page knows. In checking builds the two must
    agree. */
 
+/* Where a medium or large page could not be had a block has whole slices (alloc/malloc.c). */
+static bool posix_is_in_spare_span(const mic_page_t *page, size_t usable, size_t size)
+{
+    return page->kind == MIC_PAGE_SPAN && size > MIC_SMALL_BLOCK_MAX &&
+           usable < mic_good_size(size) + 2 * MIC_SLICE_BYTES;
+}
+
 static bool posix_size_is_possible(const void *p, size_t size, size_t alignment, mic_said_t said)
 {
-    const size_t usable = mic_usable_size(p);
+    mic_located_t at;
+    const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
     if (usable == 0) return true; /* not ours: free tells */
     if (size > usable) return false;
     if (said == MIC_SAID_AT_MOST || mic_good_size(size) == usable) return true;
+    if (posix_is_in_spare_span(at.page, usable, size)) return true;
     /* resizing leaves a block where it is while half of it is used; an aligned one may be larger */
     return said == MIC_SAID_REQUEST && mic_max(size, alignment) >= usable / 2;
 }
