@@ -117,7 +117,7 @@ static void tiny_memory(void **state)
             assert_non_null(heap);
             const size_t n = fill(heap, id, sizes[i]);
             const size_t canary = API_CANARY ? 8 : 0;
-            if (sizes[i] <= 5000) assert_true(n * (sizes[i] + canary) > slices * 65536 / 2);
+            if (sizes[i] <= 4000) assert_true(n * (sizes[i] + canary) > slices * 65536 / 2);
             /* with a guard behind, and a slice for one in front */
             const size_t guards = API_CANARY ? 4096 + 65536 : 0;
             if (sizes[i] > 512 * 1024)

@@ -21,8 +21,8 @@ static void free_in_a_thread(void *p)
 static void remote_double_free_is_reported(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {16, 100, 1000, 8000, 30000, 300000};
-    static const size_t class_bytes[] = {API_CANARY ? 32 : 16, 112, 1024, 8192, 32768, 327680};
+    static const size_t sizes[] = {16, 100, 1000, 8000, 30000, 100000};
+    static const size_t class_bytes[] = {API_CANARY ? 32 : 16, 112, 1024, 8192, 32768, 114688};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         /* a block beside it keeps the page alive */
         char *const keep = mi_malloc(sizes[s]), *const p = mi_malloc(sizes[s]);

@@ -1,7 +1,7 @@
-/* Aligned allocation. Pages start at multiples of 64 KiB and have no header, so a class whose block
-   size is a multiple of the alignment has only aligned blocks: no padding, no inner pointers. Above
-   64 KiB a block gets a run of slices at an aligned address. Only an offset that does not agree
-   with the alignment needs a pointer into a block. Any thread. */
+/* Aligned allocation. Pages start at multiples of a slice and have no header, so a class whose
+   block size is a multiple of the alignment has only aligned blocks: no padding, no inner pointers.
+   Above a slice a block gets a run of slices at an aligned address. Only an offset that does not
+   agree with the alignment needs a pointer into a block. Any thread. */
 #include <errno.h>
 #include <string.h>
 

@@ -54,7 +54,7 @@ static void *resize_move(void *p, void *fresh, size_t usable, size_t bytes, bool
 /* from here on moving page tables beats copying */
 #define RESIZE_MOVE_BYTES (MIC_MIB)
 /* source and target must agree modulo a huge page, or the kernel splits it */
-#define RESIZE_PHASE_SLICES ((size_t)32)
+#define RESIZE_PHASE_SLICES (2 * MIC_MIB >> MIC_SLICE_SHIFT)
 
 /* The block ends where its span ends, wherever it starts; true if it fits now. */
 static bool resize_span_in_place(mic_page_t *page, size_t bytes, bool zero)

@@ -131,7 +131,7 @@ bool mi_arena_contains(mi_arena_id_t arena_id, const void *p)
     return (uintptr_t)p - (uintptr_t)area.start < area.bytes;
 }
 
-size_t mi_arena_min_alignment(void) { return MIC_SLICE_BYTES; }
+size_t mi_arena_min_alignment(void) { return MIC_ARENA_ALIGN_BYTES; }
 
 size_t mi_arena_min_size(void) { return MIC_SEGMENT_BYTES; }
 

@@ -56,14 +56,25 @@ _Static_assert(sizeof(void *) == 8, "64-bit targets only");
 
 /* ---- geometry ----
    arena   |segment|segment|...           one contiguous reservation
-   segment |slice 0|slice 1| ... |511|    32 MiB
-   slice   64 KiB; a page is a run of slices that serves one size class */
+   segment |slice 0|slice 1|slice 2| ...  32 MiB
+   slice   32 KiB; 64 KiB where OS pages may be as large, and in checking builds, whose order of
+           blocks is the less to be guessed the more there are in a page. A page is a run of slices
+           that serves one size class */
+#ifndef MIC_SLICE_SHIFT
+#if defined(__x86_64__) && !MIC_CFG_BITS
+#define MIC_SLICE_SHIFT 15
+#else
 #define MIC_SLICE_SHIFT 16
+#endif
+#endif
 #define MIC_SLICE_BYTES ((size_t)1 << MIC_SLICE_SHIFT)
 #define MIC_SEGMENT_SHIFT 25
 #define MIC_SEGMENT_BYTES ((size_t)1 << MIC_SEGMENT_SHIFT)
 #define MIC_SEGMENT_SLICES ((size_t)1 << (MIC_SEGMENT_SHIFT - MIC_SLICE_SHIFT))
 #define MIC_SEGMENT_WORDS (MIC_SEGMENT_SLICES / 64)
+/* arenas that the program makes or gives begin and end at a multiple of this */
+#define MIC_ARENA_ALIGN_BYTES ((size_t)65536)
+_Static_assert(65536 >> MIC_SLICE_SHIFT << MIC_SLICE_SHIFT == 65536, "whole slices");
 #define MIC_DESCRIPTOR_BYTES ((size_t)128)
 
 #define MIC_ALIGN_MAX_NATURAL ((size_t)16)

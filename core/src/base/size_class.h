@@ -1,8 +1,8 @@
 /* Size classes: 16-byte steps to 128 bytes, then 2^MIC_CLASS_STEPS_SHIFT steps per doubling up to
-   512 KiB. Every block size is a multiple of 16; a power of two is always a class of its own.
+   eight slices. Every block size is a multiple of 16; a power of two is always a class of its own.
 
-       class  0    1    2  ...  7    8    9    10   11   12  ...  55
-       bytes  16   32   48      128  160  192  224  256  320      512 Ki      (four steps)
+       class  0    1    2  ...  7    8    9    10   11   12  ...  51
+       bytes  16   32   48      128  160  192  224  256  320      256 Ki      (four steps)
 
    Pure arithmetic, no state. */
 #ifndef MIC_BASE_SIZE_CLASS_H
@@ -17,15 +17,19 @@
 #define MIC_CLASS_STEPS (1u << MIC_CLASS_STEPS_SHIFT)
 #define MIC_CLASS_LINEAR 8u /* classes of 16, 32 ... 128 bytes */
 
-#define MIC_SMALL_BLOCK_MAX ((size_t)8 * MIC_KIB)
-#define MIC_MEDIUM_BLOCK_MAX ((size_t)64 * MIC_KIB)
-#define MIC_LARGE_BLOCK_MAX ((size_t)512 * MIC_KIB)
+/* at least eight blocks in a page of 1, 8 or 64 slices */
+#define MIC_SMALL_BLOCK_SHIFT (MIC_SLICE_SHIFT - 3u)
+#define MIC_MEDIUM_BLOCK_SHIFT (MIC_SLICE_SHIFT)
+#define MIC_LARGE_BLOCK_SHIFT (MIC_SLICE_SHIFT + 3u)
+#define MIC_SMALL_BLOCK_MAX ((size_t)1 << MIC_SMALL_BLOCK_SHIFT)
+#define MIC_MEDIUM_BLOCK_MAX ((size_t)1 << MIC_MEDIUM_BLOCK_SHIFT)
+#define MIC_LARGE_BLOCK_MAX ((size_t)1 << MIC_LARGE_BLOCK_SHIFT)
 
 /* classes up to 2^b bytes */
 #define MIC_CLASS_LAST_OF_SHIFT(b) (MIC_CLASS_LINEAR + ((b)-7u) * MIC_CLASS_STEPS - 1u)
-#define MIC_CLASS_SMALL_LAST MIC_CLASS_LAST_OF_SHIFT(13u)
-#define MIC_CLASS_MEDIUM_LAST MIC_CLASS_LAST_OF_SHIFT(16u)
-#define MIC_CLASS_LARGE_LAST MIC_CLASS_LAST_OF_SHIFT(19u)
+#define MIC_CLASS_SMALL_LAST MIC_CLASS_LAST_OF_SHIFT(MIC_SMALL_BLOCK_SHIFT)
+#define MIC_CLASS_MEDIUM_LAST MIC_CLASS_LAST_OF_SHIFT(MIC_MEDIUM_BLOCK_SHIFT)
+#define MIC_CLASS_LARGE_LAST MIC_CLASS_LAST_OF_SHIFT(MIC_LARGE_BLOCK_SHIFT)
 #define MIC_CLASS_COUNT (MIC_CLASS_LARGE_LAST + 1u)
 #define MIC_CLASS_SPAN MIC_CLASS_COUNT /* one block per page */
 

@@ -209,12 +209,16 @@ void mic_theap_page_unfull(mic_page_t *page)
     theap_enqueue(mic_page_theap(page), page);
 }
 
+/* A page of larger blocks is never kept. */
+#define KEPT_BLOCK_MAX ((size_t)64 * MIC_KIB)
+
 /* Nothing live in it: is it more than the class needs? An orphan needs nothing, and of the larger
    pages only an active one is worth keeping, if its blocks are not so large that others of another
    class had better have the memory (with guards between the blocks, making one costs more). */
 static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 {
-    if ((page->kind == MIC_PAGE_LARGE && !CFG_BITS) || mic_theap_is_closed(theap)) return true;
+    if (!CFG_BITS && page->block_bytes > KEPT_BLOCK_MAX) return true;
+    if (mic_theap_is_closed(theap)) return true;
     if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
     if (mic_load_relaxed(&theap->record->state) == MIC_RECORD_ORPHAN ||
         page->kind != MIC_PAGE_SMALL)

@@ -120,7 +120,7 @@ ROW(ALLOW_THP, "allow_thp", NULL, KIND_NUMBER, MI_DEFAULT_ALLOW_THP,            
     "Transparent huge pages in memory reserved from then on: 0 = never, 1 = as the system is "     \
     "set up, 2 = the same, and free memory is kept until 2 MiB of it lie together.")               \
 ROW(MINIMAL_PURGE_SIZE, "minimal_purge_size", NULL, KIND_SIZE, 0,                                  \
-    "Return free memory only in runs of at least this size, at least a slice of 64 KiB; "          \
+    "Return free memory only in runs of at least this size, at least a slice; "          \
     "mi_collect(true) returns all. 0 = a slice, or 2 MiB where allow_thp is 2.")                   \
 ROW(ARENA_MAX_OBJECT_SIZE, "arena_max_object_size", NULL, KIND_SIZE,                               \
     MI_DEFAULT_ARENA_MAX_OBJECT_SIZE,                                                              \

@@ -19,6 +19,8 @@ mic_lock_t mic_arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
 /* the first reservation, a gigabyte for records, took longer than this: the system walks what it
    reserves (qemu-user) */
 #define RESERVE_SLOW_NS 500000u
+/* the shortest arena, and the first step of committing a segment */
+#define SHORTEST_SLICES (MIC_MIB >> MIC_SLICE_SHIFT)
 /* Arrays at the same offset of an OS page as the blocks they describe made the same code 2.3 times
    slower (4 KiB store-to-load aliasing). */
 #define DESCRIPTOR_SHIFT_BYTES ((size_t)1920)
@@ -177,7 +179,7 @@ bool mic_arena_init(void)
         bytes = REGION_SLOW_MAX;
     bytes = mic_max(bytes, MIC_SEGMENT_BYTES);
     mic_lock_acquire(&mic_arena_lock);
-    const bool ok = arena_ladder_locked(bytes >> MIC_SLICE_SHIFT, 16);
+    const bool ok = arena_ladder_locked(bytes >> MIC_SLICE_SHIFT, SHORTEST_SLICES);
     if (ok) {
         mic_store_relaxed(&mic_region.descriptors, (uintptr_t)mic_arenas[0].descriptors);
         mic_store_relaxed(&mic_region.remote, (uintptr_t)mic_arenas[0].remote);
@@ -196,7 +198,7 @@ static bool arena_is_system(const mic_arena_t *a)
 
 static bool arena_add_locked(size_t slices)
 {
-    const size_t least = mic_align_up(slices, 16);
+    const size_t least = mic_align_up(slices, SHORTEST_SLICES);
     size_t wanted = mic_align_up(least, MIC_SEGMENT_SLICES);
     /* few arenas rather than many: as large as everything so far */
     size_t have = 0;
@@ -205,7 +207,7 @@ static bool arena_add_locked(size_t slices)
     /* under a limit a good part is left to others */
     wanted = mic_max(wanted, mic_os_info.address_limit == SIZE_MAX ? have : have / 4);
     wanted = mic_align_up(wanted, MIC_SEGMENT_SLICES);
-    if (wanted > least && arena_ladder_locked(wanted, mic_max(least, 16))) return true;
+    if (wanted > least && arena_ladder_locked(wanted, mic_max(least, SHORTEST_SLICES))) return true;
     return arena_reserve_locked(least);
 }
 
@@ -347,7 +349,7 @@ bool mic_segment_commit(unsigned index, size_t segment, size_t slices)
         const size_t first = segment * MIC_SEGMENT_SLICES;
         const size_t end = mic_min(MIC_SEGMENT_SLICES, arena->slice_count - first);
         char *const start = (char *)arena->base + (first << MIC_SLICE_SHIFT);
-        size_t to = mic_min(end, mic_max(slices, mic_max(16, have * 2)));
+        size_t to = mic_min(end, mic_max(slices, mic_max(SHORTEST_SLICES, have * 2)));
         while (!(ok = segment_commit_to(s, start, have, to)) && to > slices)
             to = mic_max(slices, have + (to - have) / 2);
     }

@@ -4,7 +4,7 @@
    Arenas that the program asked for or gave (vm/program.h) serve one.
 
        reservation |descriptor|descriptor| ...   128 bytes per slice, committed with the segment
-       reservation |bitmaps of slice 0| ...      512 bytes per slice, or more: base/config.h
+       reservation |bitmaps of slice 0| ...      a bit per 16 bytes, or more: base/config.h
        reservation |segment 0 (32 MiB)|segment 1| ...
    All of them inaccessible until committed; segments are opened lowest first, so the opened ones
    are a prefix and `slices` tells whether a descriptor may be read.

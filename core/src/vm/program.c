@@ -267,8 +267,8 @@ int mic_program_reserve(size_t bytes, bool committed, bool large, const mic_aren
 {
     if (bytes > MIC_REQUEST_MAX) return ENOMEM;
     mic_program_bury();
-    bytes =
-        mic_align_up(mic_max(bytes, MIC_SEGMENT_BYTES), large ? LARGE_PAGE_BYTES : MIC_SLICE_BYTES);
+    bytes = mic_align_up(mic_max(bytes, MIC_SEGMENT_BYTES),
+                         large ? LARGE_PAGE_BYTES : MIC_ARENA_ALIGN_BYTES);
     unsigned kind = 0;
     if (!program_reserve(bytes >> MIC_SLICE_SHIFT, MIC_SEGMENT_BYTES, whom, arena)) return ENOMEM;
     if (large) {
@@ -393,8 +393,8 @@ bool mic_program_manage(const mic_given_t *given, const mic_arena_for_t *whom, u
     if (start == 0 || given->bytes > MIC_REQUEST_MAX || start > UINTPTR_MAX - MIC_REQUEST_MAX)
         return false;
     mic_program_bury();
-    const uintptr_t first = mic_align_up(start, MIC_SLICE_BYTES);
-    const uintptr_t end = mic_align_down(start + given->bytes, MIC_SLICE_BYTES);
+    const uintptr_t first = mic_align_up(start, MIC_ARENA_ALIGN_BYTES);
+    const uintptr_t end = mic_align_down(start + given->bytes, MIC_ARENA_ALIGN_BYTES);
     if (end <= first) return false;
     const unsigned kind = MIC_ARENA_GIVEN | (given->is_pinned ? MIC_ARENA_PINNED : 0);
     mic_lock_acquire(&mic_arena_lock);

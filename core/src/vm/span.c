@@ -20,7 +20,7 @@ static size_t run_next(const mic_segment_t *s, size_t from, size_t end, bool set
     return end;
 }
 
-/* Claims count <= 512 slices inside one segment. */
+/* Claims slices, at most a segment's, inside one segment. */
 static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, size_t align,
                                 size_t *at)
 {

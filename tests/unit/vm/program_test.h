@@ -60,7 +60,7 @@ static inline void start(void) { fresh_require(mic_process_start()); }
 static inline void *user_memory(size_t bytes)
 {
     void *p;
-    fresh_require(mic_os_reserve(bytes, MIC_SLICE_BYTES, &p) == 0);
+    fresh_require(mic_os_reserve(bytes, MIC_ARENA_ALIGN_BYTES, &p) == 0);
     return p;
 }
 

@@ -37,13 +37,14 @@ static void check_arena_0(size_t slices)
     fresh_require(!mic_arena_find(end, &arena, &slice));
 }
 
-static const size_t ladder_limits[][2] = {{(size_t)1 << 40, (size_t)1 << 24},
-                                          {((size_t)1 << 40) - 65536, (size_t)1 << 23},
-                                          {MIC_GIB, (size_t)1 << 14},
-                                          {MIC_SEGMENT_BYTES, 512},
-                                          {MIC_SEGMENT_BYTES - 65536, 256},
-                                          {4 * MIC_MIB, 64},
-                                          {MIC_MIB, 16}};
+static const size_t ladder_limits[][2] = {
+    {(size_t)1 << 40, (size_t)1 << (40 - MIC_SLICE_SHIFT)},
+    {((size_t)1 << 40) - 65536, (size_t)1 << (39 - MIC_SLICE_SHIFT)},
+    {MIC_GIB, MIC_GIB >> MIC_SLICE_SHIFT},
+    {MIC_SEGMENT_BYTES, MIC_SEGMENT_SLICES},
+    {MIC_SEGMENT_BYTES - 65536, MIC_SEGMENT_SLICES / 2},
+    {4 * MIC_MIB, 4 * MIC_MIB >> MIC_SLICE_SHIFT},
+    {MIC_MIB, MIC_MIB >> MIC_SLICE_SHIFT}};
 
 static void run_ladder(long bytes)
 {
@@ -67,7 +68,7 @@ static void run_error(long error)
     (void)error;
     fresh_require(mic_process_start());
     fresh_require(fake_os_failures() == 1);
-    check_arena_0((size_t)1 << 23); /* one step down */
+    check_arena_0((size_t)1 << (39 - MIC_SLICE_SHIFT)); /* one step down */
 }
 
 static void test_errors(void **state)
@@ -164,19 +165,19 @@ static void run_further(long unused)
 {
     (void)unused;
     fresh_require(mic_process_start());
-    static mic_run_t runs[2000];
-    for (size_t i = 0; i < 2000; i++) {
+    enum { N = 4 * MIC_SEGMENT_SLICES - 48 };
+    static mic_run_t runs[N];
+    for (size_t i = 0; i < N; i++) {
         fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &runs[i]));
         unsigned arena;
         size_t slice;
-        fresh_require(mic_arena_find(mic_run_start(runs[i]) + 65535, &arena, &slice));
+        fresh_require(mic_arena_find(mic_run_start(runs[i]) + MIC_SLICE_BYTES - 1, &arena, &slice));
         fresh_require(arena == runs[i].arena && slice == runs[i].slice);
     }
     const uint32_t arenas = mic_load_relaxed(&mic_arena_count);
     fresh_require(arenas >= 4 && arenas <= 6);
-    for (size_t i = 0; i < 2000; i++) mic_run_free(runs[i]);
-    for (size_t i = 0; i < 2000; i++)
-        fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &runs[i]));
+    for (size_t i = 0; i < N; i++) mic_run_free(runs[i]);
+    for (size_t i = 0; i < N; i++) fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &runs[i]));
     fresh_require(mic_load_relaxed(&mic_arena_count) == arenas);
 }
 static void test_further(void **state)

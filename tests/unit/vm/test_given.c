@@ -5,25 +5,26 @@
 
 /* ---- the program's memory ---- */
 
-static void run_given(long slices)
+static void run_given(long units)
 {
     start();
-    const size_t bytes = (size_t)slices << MIC_SLICE_SHIFT;
-    char *const p = user_memory(bytes + 2 * MIC_SLICE_BYTES);
-    mic_given_t memory = given(p, bytes + 2 * MIC_SLICE_BYTES, true);
+    const size_t bytes = (size_t)units * MIC_ARENA_ALIGN_BYTES;
+    const size_t slices = bytes >> MIC_SLICE_SHIFT;
+    char *const p = user_memory(bytes + 2 * MIC_ARENA_ALIGN_BYTES);
+    mic_given_t memory = given(p, bytes + 2 * MIC_ARENA_ALIGN_BYTES, true);
     memory.start = p + 100; /* ends are left out */
-    memory.bytes = bytes + MIC_SLICE_BYTES + 1000;
+    memory.bytes = bytes + MIC_ARENA_ALIGN_BYTES + 1000;
     unsigned arena;
     fresh_require(mic_program_manage(&memory, &nobody_else, &arena));
     mic_arena_info_t info;
     fresh_require(mic_arena_info(arena, &info) && info.is_given && !info.is_part);
-    fresh_require(info.start == p + MIC_SLICE_BYTES && info.bytes == bytes);
+    fresh_require(info.start == p + MIC_ARENA_ALIGN_BYTES && info.bytes == bytes);
     const size_t commits = fake_os_count(FAKE_OS_COMMIT);
     const mic_place_t place = only(arena);
     for (unsigned kind = 0; kind < MIC_PAGE_KINDS; kind++) {
         const size_t n = take_all(kind, &place, arena);
         size_t fits = 0; /* words of the bitmap, segments */
-        for (size_t left = (size_t)slices; left > 0;) {
+        for (size_t left = slices; left > 0;) {
             const size_t segment = mic_min(left, MIC_SEGMENT_SLICES);
             for (size_t w = 0; kind != SPAN && w * 64 < segment; w++)
                 fits += mic_min(64, segment - w * 64) / kind_slices[kind];
@@ -202,7 +203,8 @@ static void run_callback_fails(long fail_at)
     mic_run_t a, b, c;
     fresh_require(mic_run_alloc(0, 1, 1, &place, &a));
     pool.fail_at = (size_t)fail_at;
-    const bool first = mic_run_alloc(SPAN, 600, 1, &place, &b); /* two calls: of two segments */
+    const bool first = mic_run_alloc(SPAN, MIC_SEGMENT_SLICES + 88, 1, &place,
+                                     &b); /* two calls: of two segments */
     const bool second = mic_run_alloc(1, 8, 1, &place, &c);
     fresh_require(!first || fail_at > 2);
     fresh_require(!second || fail_at > 1);
@@ -211,7 +213,7 @@ static void run_callback_fails(long fail_at)
     if (second) give(c);
     give(a);
     fresh_require(mic_load_relaxed(&mic_vm_counts.used_slices) == used);
-    fresh_require(mic_run_alloc(SPAN, 1024, 1, &place, &b)); /* nothing is lost */
+    fresh_require(mic_run_alloc(SPAN, 2 * MIC_SEGMENT_SLICES, 1, &place, &b)); /* nothing is lost */
     memset(mic_run_start(b), 1, (size_t)b.count << MIC_SLICE_SHIFT);
 }
 

@@ -87,8 +87,9 @@ static void run_preference(long unused)
     size_t n = 0, from[4] = {0};
     mic_option_set(MIC_OPTION_DISALLOW_OS_ALLOC, 1);
     while (mic_run_alloc(2, 64, 1, &place, &runs[n])) from[runs[n++].arena]++;
-    fresh_require(from[arena[1]] == 8 && from[arena[2]] == 8 && from[arena[0]] == 8 && n == 24);
-    fresh_require(runs[0].arena == arena[1] && runs[8].arena == arena[2]);
+    const size_t each = MIC_SEGMENT_SLICES / 64;
+    fresh_require(from[arena[1]] == each && from[arena[2]] == each && from[arena[0]] == each);
+    fresh_require(n == 3 * each && runs[0].arena == arena[1] && runs[each].arena == arena[2]);
     fresh_require(!mic_run_alloc(SPAN, 10000, 1, &mic_place_any, &runs[n]));
     mic_option_set(MIC_OPTION_DISALLOW_OS_ALLOC, 0);
     fresh_require(mic_run_alloc(2, 64, 1, &place, &runs[n]) && runs[n].arena == 0);
@@ -110,13 +111,14 @@ static void run_grow(long unused)
     const mic_place_t other = {.subproc = 1, .numa = -1};
     mic_run_t a, b, c;
     bool zero;
-    fresh_require(mic_run_alloc(SPAN, 512, 1, &mic_place_any, &a));
-    fresh_require(mic_run_alloc(SPAN, 512, 1, &mic_place_any, &b) && b.slice == a.slice + 512);
+    const size_t n = MIC_SEGMENT_SLICES;
+    fresh_require(mic_run_alloc(SPAN, n, 1, &mic_place_any, &a));
+    fresh_require(mic_run_alloc(SPAN, n, 1, &mic_place_any, &b) && b.slice == a.slice + n);
     give(a);
     give(b);
-    fresh_require(mic_run_alloc(SPAN, 512, 1, &other, &c) && c.slice == a.slice);
-    fresh_require(!mic_run_grow(c, 600, &zero));
-    fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &b) && b.slice == a.slice + 512);
+    fresh_require(mic_run_alloc(SPAN, n, 1, &other, &c) && c.slice == a.slice);
+    fresh_require(!mic_run_grow(c, n + 88, &zero));
+    fresh_require(mic_run_alloc(0, 1, 1, &mic_place_any, &b) && b.slice == a.slice + n);
     fresh_require(owner_of(c) == 1 && owner_of(b) == 0);
     give(c);
     fresh_require(mic_run_alloc(SPAN, 300, 1, &other, &c) && mic_run_grow(c, 500, &zero));
@@ -364,7 +366,7 @@ static void run_failing_call(long n)
         if (ok) break;
         if (attempt == 0) {
             fresh_require(fake_os_reserved_bytes() <=
-                          reserved + MIC_SLICE_BITMAPS * MIC_SEGMENT_BYTES);
+                          reserved + (MIC_SLICE_BITMAPS + 1) * MIC_SEGMENT_BYTES);
             reserved = fake_os_reserved_bytes();
         }
         fresh_require(fake_os_reserved_bytes() == reserved);

@@ -109,13 +109,13 @@ static void test_delay_is_multiplied(void **state)
 
 static void check_least(size_t too_short, size_t long_enough)
 {
-    give(take(0, too_short));
+    give(take(MIC_PAGE_KINDS - 1, too_short));
     fake_os_advance_clock_ms(20);
     mic_purge_run(false);
     assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
     mic_purge_run(true); /* forced: all of it */
     assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
-    give(take(0, long_enough));
+    give(take(MIC_PAGE_KINDS - 1, long_enough));
     fake_os_advance_clock_ms(20);
     mic_purge_run(false);
     assert_int_equal(fake_os_count(FAKE_OS_PURGE), 2);
@@ -125,14 +125,14 @@ static void test_short_runs_wait(void **state)
 {
     (void)state;
     mic_option_set(MIC_OPTION_MINIMAL_PURGE_SIZE, 512);
-    check_least(1, 8);
+    check_least(1, 512 * MIC_KIB >> MIC_SLICE_SHIFT);
 }
 
 static void test_huge_pages_are_purged_whole(void **state)
 {
     (void)state;
     mic_option_set(MIC_OPTION_ALLOW_THP, 2);
-    check_least(8, 64);
+    check_least(8, 2 * MIC_MIB >> MIC_SLICE_SHIFT);
 }
 
 static void test_force(void **state)

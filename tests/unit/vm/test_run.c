@@ -15,6 +15,8 @@
 #include "heap/thread.h"
 #include "vm/vm_internal.h"
 
+#define IN_SEGMENT ((uint32_t)MIC_SEGMENT_SLICES)
+
 #define SPAN (MIC_PAGE_KINDS - 1)
 
 static uint64_t used(void) { return mic_load_relaxed(&mic_vm_counts.used_slices); }
@@ -76,7 +78,7 @@ static void run_words(long unused)
     /* kinds are kept apart by segment */
     for (size_t i = 0; i < 40; i++)
         for (size_t j = 0; j < 40; j++)
-            fresh_require(runs[0][i].slice / 512 != runs[1][j].slice / 512);
+            fresh_require(runs[0][i].slice / IN_SEGMENT != runs[1][j].slice / IN_SEGMENT);
     /* lowest addresses first: a hole is filled at once */
     for (size_t i = 3; i < 40; i += 7) {
         const mic_run_t hole = runs[0][i];
@@ -100,9 +102,21 @@ static void run_spans(long unused)
 {
     (void)unused;
     fresh_require(mic_process_start());
-    static const size_t counts[] = {1,   2,   9,   63,   64,   65,   500,
-                                    511, 512, 513, 1000, 1024, 1500, 5000};
-    static const size_t aligns[] = {1, 2, 16, 64, 512, 1024, 4096};
+    static const size_t counts[] = {1,
+                                    2,
+                                    9,
+                                    63,
+                                    64,
+                                    65,
+                                    IN_SEGMENT - 12,
+                                    IN_SEGMENT - 1,
+                                    IN_SEGMENT,
+                                    IN_SEGMENT + 1,
+                                    2 * IN_SEGMENT - 24,
+                                    2 * IN_SEGMENT,
+                                    3 * IN_SEGMENT - 36,
+                                    10 * IN_SEGMENT - 120};
+    static const size_t aligns[] = {1, 2, 16, 64, IN_SEGMENT, 2 * IN_SEGMENT, 8 * IN_SEGMENT};
     enum { COUNTS = sizeof counts / sizeof counts[0], ALIGNS = sizeof aligns / sizeof aligns[0] };
     static mic_run_t runs[COUNTS * ALIGNS];
     const uint64_t before = used();
@@ -113,7 +127,8 @@ static void run_spans(long unused)
             mic_run_t *const r = &runs[n++];
             fresh_require(mic_run_alloc(SPAN, counts[c], aligns[a], &mic_place_any, r));
             fresh_require(r->count == counts[c] && r->zero);
-            fresh_require(((uintptr_t)mic_run_start(*r) & ((aligns[a] << 16) - 1)) == 0);
+            fresh_require(((uintptr_t)mic_run_start(*r) & ((aligns[a] << MIC_SLICE_SHIFT) - 1)) ==
+                          0);
             touch(*r);
             sum += counts[c];
         }
@@ -152,7 +167,7 @@ static void run_grow(long unused)
     bool zero;
     const uint64_t before = used();
     fresh_require(mic_run_alloc_room(20, 5, &mic_place_any, &r));
-    fresh_require(r.slice % 512 == 5 && r.count == 20 && r.zero);
+    fresh_require(r.slice % IN_SEGMENT == 5 && r.count == 20 && r.zero);
     touch(r);
     for (size_t count = 30; count <= 500; count += 47) {
         fresh_require(mic_run_grow(r, count, &zero));
@@ -166,9 +181,10 @@ static void run_grow(long unused)
     }
     /* something in the way */
     mic_run_t other, next;
-    fresh_require(mic_run_alloc(SPAN, 512, 512, &mic_place_any, &other));
-    fresh_require(mic_run_alloc_room(512, 0, &mic_place_any, &next));
-    if (next.slice == r.slice / 512 * 512 + 512) fresh_require(!mic_run_grow(r, 600, &zero));
+    fresh_require(mic_run_alloc(SPAN, IN_SEGMENT, IN_SEGMENT, &mic_place_any, &other));
+    fresh_require(mic_run_alloc_room(IN_SEGMENT, 0, &mic_place_any, &next));
+    if (next.slice == r.slice / IN_SEGMENT * IN_SEGMENT + IN_SEGMENT)
+        fresh_require(!mic_run_grow(r, IN_SEGMENT + 88, &zero));
     /* the tail back, and again: dirty now */
     mic_run_t tail = r;
     tail.slice += 100;
@@ -183,7 +199,7 @@ static void run_grow(long unused)
     tail = r;
     tail.slice += 100;
     tail.count = 50;
-    fresh_require(mic_os_purge(mic_run_start(tail), (size_t)50 << 16) == 0);
+    fresh_require(mic_os_purge(mic_run_start(tail), (size_t)50 << MIC_SLICE_SHIFT) == 0);
     tail.zero = true;
     mic_run_free(tail);
     r.count = 100;
@@ -194,11 +210,11 @@ static void run_grow(long unused)
     mic_run_t fresh;
     fresh_require(mic_run_alloc_room(16, 0, &mic_place_any, &fresh));
     fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
-    fresh_require(!mic_run_grow(fresh, 600, &zero));
+    fresh_require(!mic_run_grow(fresh, IN_SEGMENT + 88, &zero));
     fake_os_fail(FAKE_OS_ANY, 0, 0, false);
     fresh_require(used() == now + 16);
-    fresh_require(mic_run_grow(fresh, 600, &zero) && zero);
-    fresh.count = 600;
+    fresh_require(mic_run_grow(fresh, IN_SEGMENT + 88, &zero) && zero);
+    fresh.count = IN_SEGMENT + 88;
     give(fresh);
     give(r);
     give(other);
@@ -223,7 +239,7 @@ static void run_exhaust(long unused)
     fake_os_fail(FAKE_OS_RESERVE, 1, ENOMEM, true); /* no further arenas */
     const size_t slices = mic_arenas[0].slice_count;
     const uint64_t before = used();
-    static mic_run_t runs[5000];
+    static mic_run_t runs[2 * IN_SEGMENT];
     for (unsigned kind = 0; kind < 4; kind++) {
         size_t n[2], sum[2];
         for (int round = 0; round < 2; round++) {
