@@ -1,6 +1,7 @@
 /* Freeing with what the caller knows of the block: right hints free it, in every build; wrong ones
    are found where there is time to look (debug and secure builds), and the block is freed anyway. */
 #include "api_test.h"
+#include "base/size_class.h"
 
 static const size_t sizes[] = {0, 1, 15, 16, 100, 1000, 8192, 50000, 300000, 600000, 5000000};
 #define SIZES (sizeof sizes / sizeof sizes[0])
@@ -39,13 +40,15 @@ static void right_hints_free(void **state)
 static void right_hints_where_memory_is_short(void **state)
 {
     (void)state;
-    enum { MOST = 10000, SIZE = 9000 };
+    enum { MOST = 10000, SIZE = MIC_SMALL_BLOCK_MAX + 800 };
     static void *blocks[MOST];
     mi_arena_id_t arena;
     if (mi_reserve_os_memory_ex(mi_arena_min_size(), false, false, true, &arena) != 0) skip();
     mi_heap_t *const heap = mi_heap_new_in_arena(arena);
     int count = 0, larger = 0;
-    while (count < MOST && (blocks[count] = mi_heap_malloc(heap, 8000)) != NULL) count++;
+    while (count < MOST &&
+           (blocks[count] = mi_heap_malloc(heap, MIC_SMALL_BLOCK_MAX - 200)) != NULL)
+        count++;
     for (int i = 0; i < count; i++) /* room for no page of many slices */
         if ((uintptr_t)blocks[i] / MIC_SLICE_BYTES % 8 < 4) mi_free(blocks[i]);
     const bool crowded = count > 3000; /* the system may refuse to commit all of it */

@@ -55,6 +55,13 @@ void mic_slow_tick(mic_record_t *record)
 
 /* ---- one block from a thread heap that the caller has authority over ---- */
 
+/* In an arena of its own there may be no room for a page of 8 or 64 slices, but for one block. */
+static bool alloc_is_bound(const mic_theap_t *theap)
+{
+    const mic_heap_t *const heap = mic_theap_heap(theap);
+    return heap != NULL && heap->place.arena != 0;
+}
+
 /* *zeroed: what of the block is known to be zero already; the first word never is. */
 static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
 {
@@ -63,8 +70,7 @@ static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
         const unsigned cls = mic_class_of_request(bytes);
         mic_block_t *block = mic_active_take(theap, cls);
         if (block == NULL) block = mic_theap_refill(theap, cls, zeroed);
-        /* in a small or crowded arena there may be no room for 8 or 64 slices, but for one block */
-        if (block != NULL || bytes <= MIC_SMALL_BLOCK_MAX) return block;
+        if (block != NULL || bytes <= MIC_SMALL_BLOCK_MAX || !alloc_is_bound(theap)) return block;
         bytes = mic_good_size(bytes); /* as much as may be cleared */
     }
     mic_page_t *const page = mic_theap_new_span(theap, bytes, MIC_SLICE_BYTES, zeroed);
