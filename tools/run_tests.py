@@ -2,13 +2,13 @@
 """Runs a tier of the tests and adds up what they say.
 
     tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
-    tools/run_tests.py test    all tests of release; of debug and the sanitizers all but the fault
-                               sweeps; unit, api and death tests of secure, death tests of
-                               hardened, golden, contract, install, integration, fallback, and
-                               those of python/ and rust/ where they exist
+    tools/run_tests.py test    all tests of release, debug and the sanitizers but the fault sweeps;
+                               unit, api and death tests of secure, death tests of hardened,
+                               golden, contract, install, integration, fallback, and those of
+                               python/ and rust/ where they exist
     tools/run_tests.py soak    the stress tests at full length, release, debug and tsan; the fault
-                               sweeps in debug; all trials of the death tests, and 10,000 runs of
-                               each correct program
+                               sweeps in release and debug; all trials of the death tests, and
+                               10,000 runs of each correct program
 
 Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
 in build/test-logs. The last line of the output is `N passed, N failed[, N skipped]`; the exit
@@ -220,8 +220,7 @@ def tier_check(results, scale):
 
 def tier_test(results, scale):
     simple(results, "lint", ["make", "--no-print-directory", "lint"])
-    c_tests(results, "release", scale=scale)
-    for preset in ("debug", "asan", "ubsan", "tsan"):
+    for preset in ("release", "debug", "asan", "ubsan", "tsan"):
         c_tests(results, preset, scale=scale, without="fault")
     c_tests(results, "secure", QUICK, scale)
     c_tests(results, "hardened", ["death"], scale)
@@ -234,7 +233,8 @@ def tier_test(results, scale):
 def tier_soak(results, scale):
     for preset in ("release", "debug", "tsan"):
         c_tests(results, preset, ["stress"], scale, limit_minutes=12 * 60)
-    c_tests(results, "debug", ["fault"], scale, limit_minutes=12 * 60)
+    for preset in ("release", "debug"):
+        c_tests(results, preset, ["fault"], scale, limit_minutes=12 * 60)
     for preset in ("release", "debug", "secure", "hardened"):
         c_tests(results, preset, ["death"], scale, limit_minutes=12 * 60)
 
