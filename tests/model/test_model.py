@@ -49,7 +49,7 @@ SCENARIO_PARAMS = [
 # The instrumentation of plain accesses is the sanitizer's, its run-time is the explorer's. Files of
 # the core bring along functions that nobody here calls: the linker drops them.
 FLAGS = ["-std=c17", "-O1", "-g", "-w", "-ffunction-sections", "-fno-pie", "-D_GNU_SOURCE", "-DMIC_MODEL",
-         "-DMIC_MODE_DEBUG=1", "-DMIC_CFG_BITS=0", f"-I{EXPLORER}", f"-I{SOURCE}"]  # fmt: skip
+         "-DMIC_MODE_DEBUG=1", "-DMIC_SLICE_SHIFT=16", "-DMIC_CFG_BITS=0", f"-I{EXPLORER}", f"-I{SOURCE}"]  # fmt: skip
 # explorer/world.c stands in between
 WRAPPED = ["mic_page_init", "mic_page_extend", "mic_page_unmove", "mic_theap_collect_page_locked"]
 LINK = ["-Wl,--gc-sections", *(f"-Wl,--wrap={name}" for name in WRAPPED), "-no-pie"]  # the same addresses in each run's printout
