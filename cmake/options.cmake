@@ -17,7 +17,7 @@ option(MI_COVERAGE "Record line coverage (gcov)" OFF)
 # --- what the library does -------------------------------------------------------------------
 
 option(MI_SECURE "Secure mode: libmimalloc-secure.so" OFF)
-option(MI_SECURE_FULL "Hardened mode: secure mode plus zero on free and guard pages" OFF)
+option(MI_SECURE_FULL "Hardened mode: secure mode plus clearing on free, quarantine, and a look for writes after free" OFF)
 option(MI_OVERRIDE "Define malloc, free, operator new and the rest of the C heap interface" ON)
 option(MI_XMALLOC "Abort when memory cannot be had" OFF)
 option(MI_SHOW_ERRORS "Print error messages by default" OFF)

@@ -5,6 +5,7 @@
 #include "alloc/slow.h"
 #include "base/check.h"
 #include "os/os.h"
+#include "page/guard.h"
 #include "rt/report.h"
 
 bool mic_locate(const void *p, mic_located_t *at)
@@ -44,6 +45,8 @@ static void free_local_slow(mic_page_t *page, size_t index)
 void mic_free_span(mic_page_t *page)
 {
     if ((page->flags & MIC_PAGE_EMPTIED) == 0 && mic_purge_at_once(mic_page_run(page)))
+        page->flags |= MIC_PAGE_EMPTIED;
+    if (CFG_HARDENED && (page->flags & MIC_PAGE_EMPTIED) == 0 && mic_page_purge(page))
         page->flags |= MIC_PAGE_EMPTIED;
     for (;;) {
         mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
@@ -91,6 +94,7 @@ static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t in
     const uint32_t reserved = page->reserved;
     const bool span = page->kind == MIC_PAGE_SPAN;
     uint64_t word;
+    if (CFG_HARDENED) mic_bits_clear_block(page, index);
     if (mic_unlikely(!mic_remote_set_in(words, index, &word))) {
         const mic_located_t at = {page, mic_page_block(page, index), index, false};
         mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);

@@ -214,7 +214,7 @@ void *mic_zalloc_in(mic_theap_t *theap, size_t bytes)
         const unsigned cls = theap->class_of[MIC_TABLE_INDEX(bytes)];
         mic_block_t *const block = mic_active_take(theap, cls);
         if (mic_likely(block != NULL))
-            return memset(block, 0, mic_class_bytes(cls) - MIC_CANARY_BYTES);
+            return CFG_HARDENED ? block : memset(block, 0, mic_class_bytes(cls) - MIC_CANARY_BYTES);
     }
     return mic_alloc_slow_in(theap, bytes, true);
 }

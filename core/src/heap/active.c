@@ -1,9 +1,13 @@
 /* Filling and emptying active sets; see active.h. The caller has authority over the record. */
 #include "heap/active.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/check.h"
 #include "heap/record.h"
 #include "os/os.h"
+#include "rt/report.h"
 
 /* Fewer blocks than this on a page's list: carve some more with them, while it is cheap. */
 #define REFILL_FEW 4
@@ -68,28 +72,54 @@ static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
 {
     const size_t stride = page->stride;
     uint32_t want = (uint32_t)mic_min(BITS_CHOICE, BITS_CHOICE_BYTES / stride);
-    if (want < BITS_CHOICE_LEAST) want = page->kind == MIC_PAGE_SMALL ? BITS_CHOICE_LEAST : 1;
+    want = (uint32_t)mic_max(want, page->kind == MIC_PAGE_LARGE ? 1 : BITS_CHOICE_LEAST);
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
     /* what shares the last OS page costs nothing more */
     const uint32_t least = (uint32_t)(active_extend_bytes(theap, page) / stride);
-    if (mic_page_local_count(page) < want / 2 || mic_page_local_count(page) == 0)
-        mic_bits_extend(page, (uint32_t)mic_max(want, least));
+    const uint32_t has = CFG_HARDENED ? mic_bits_available(page) : mic_page_local_count(page);
+    if (has < want / 2 || has == 0) mic_bits_extend(page, (uint32_t)mic_max(want, least));
+}
+
+/* Hardened: allocations of the class for which a block that was freed stays out of use, at least.
+   So many blocks of each class, or twice, are what quarantine holds of a thread's memory. */
+#define HELD_BLOCKS_MAX 1024u
+#define HELD_BLOCKS_MIN 16u
+#define HELD_BYTES ((size_t)64 * MIC_KIB)
+
+static void bits_age(const mic_theap_t *theap, mic_page_t *page)
+{
+    const uint32_t wait = (uint32_t)mic_max(
+        HELD_BLOCKS_MIN, mic_min(HELD_BLOCKS_MAX, HELD_BYTES / page->block_bytes));
+    const uint32_t now = theap->taken[page->cls];
+    if (now - page->stamp < wait) return;
+    mic_bits_age(page);
+    page->stamp = now;
+}
+
+void mic_active_written_after_free(void *block, size_t usable)
+{
+    mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
+                     block, usable + MIC_CANARY_BYTES);
+    memset(block, 0, usable);
 }
 
 static mic_block_t *refill_bits(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
 {
     const unsigned cls = page->cls;
     const bool untouched = page->capacity == 0;
+    if (CFG_HARDENED && untouched) page->stamp = theap->taken[cls];
+    if (CFG_HARDENED) bits_age(theap, page);
     const uint32_t capacity = page->capacity;
     if (mic_page_can_extend(page)) bits_carve(theap, page);
     if (page->capacity != capacity) theap->totals.n[MIC_TOTAL_EXTENDED]++;
     const uint32_t n = mic_bits_refill(page, &theap->word[cls], &theap->random);
     if (n == 0) return NULL;
-    *fresh_zero = untouched && (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+    *fresh_zero = CFG_HARDENED || (untouched && (page->flags & MIC_PAGE_FRESH_ZERO) != 0);
     theap->given[cls] = n - 1;
+    if (CFG_HARDENED) theap->taken[cls] += n;
     theap->totals.n[cls] += n;
     theap->rotation ^= mic_random_next(&theap->random) & ~(uint64_t)1; /* stays odd */
-    return mic_bits_take(&theap->word[cls], &theap->rotation);
+    return mic_active_take(theap, cls);
 }
 
 mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)

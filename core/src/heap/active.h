@@ -9,12 +9,19 @@
 #include "heap/theap.h"
 #include "page/free_set.h"
 
+/* Hardened: a free block was written to. Reports it; the block is clear afterwards. */
+void mic_active_written_after_free(void *block, size_t usable);
+
 mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
 {
     if (CFG_BITS) {
         mic_word_t *word = &theap->word[cls];
         mic_opaque(word);
-        return mic_bits_take(word, &theap->rotation);
+        mic_block_t *const taken = mic_bits_take(word, &theap->rotation);
+        if (CFG_HARDENED && mic_likely(taken != NULL) &&
+            mic_unlikely(!mic_bits_is_clear(taken, word->usable)))
+            mic_active_written_after_free(taken, word->usable);
+        return taken;
     }
     mic_block_t *const block = theap->list[cls];
     if (mic_unlikely(block == NULL)) return NULL;

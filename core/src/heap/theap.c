@@ -117,7 +117,13 @@ static void theap_release_run(mic_page_t *page)
     mic_unguard_page(page);
     if (page->kind == MIC_PAGE_SPAN)
         run.zero = mic_page_unmove(page, 0) || (page->flags & MIC_PAGE_EMPTIED) != 0;
+    /* the slice in front keeps what it had when the span was made */
+    mic_run_t front = {.slice = run.slice, .count = 0, .arena = run.arena, .zero = false};
+    if (run.zero && page->kind == MIC_PAGE_SPAN) front.count = page->lead;
+    run.slice += front.count;
+    run.count -= front.count;
     mic_page_owner_clear(page); /* RF.12: then the slices */
+    if (front.count != 0) mic_run_free(front);
     mic_run_free(run);
 }
 
@@ -209,6 +215,16 @@ void mic_theap_page_unfull(mic_page_t *page)
     theap_enqueue(mic_page_theap(page), page);
 }
 
+/* Hardened: empty pages of a class that stay, for what is in quarantine in them. */
+#define HELD_PAGES 4
+
+static bool theap_has_queued(const mic_theap_t *theap, unsigned cls, int pages)
+{
+    for (const mic_page_t *page = theap->queue[cls]; page != NULL; page = page->next)
+        if (--pages == 0) return true;
+    return false;
+}
+
 /* A page of larger blocks is never kept. */
 #define KEPT_BLOCK_MAX ((size_t)64 * MIC_KIB)
 
@@ -223,6 +239,7 @@ static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
     if (mic_load_relaxed(&theap->record->state) == MIC_RECORD_ORPHAN ||
         page->kind != MIC_PAGE_SMALL)
         return true;
+    if (CFG_HARDENED) return theap_has_queued(theap, page->cls, HELD_PAGES);
     return theap->active[page->cls] != NULL ||
            theap->queue[page->cls] != theap->queue_last[page->cls];
 }
@@ -297,23 +314,34 @@ static void theap_set_active(mic_theap_t *theap, mic_page_t *page)
     theap->active[page->cls] = page;
 }
 
-/* The active page has nothing left. */
+/* The active page has nothing left, or nothing yet: blocks in quarantine. */
 static void theap_retire_active(mic_theap_t *theap, unsigned cls)
 {
     mic_page_t *const page = theap->active[cls];
     theap->active[cls] = NULL;
     page->flags &= (uint8_t)~MIC_PAGE_ACTIVE;
-    mic_page_owner_tag(page, MIC_OWNER_FULL, 0);
+    if (CFG_HARDENED && mic_page_local_count(page) != 0)
+        theap_enqueue(theap, page);
+    else
+        mic_page_owner_tag(page, MIC_OWNER_FULL, 0);
 }
+
+/* Pages of the queue that are tried; all but the first one only if they may have nothing yet. */
+#define QUEUE_TRIES (CFG_HARDENED ? 4 : 1)
 
 static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
 {
-    mic_page_t *const page = theap->queue[cls];
-    if (page == NULL) return NULL;
-    theap->totals.n[MIC_TOTAL_SEARCHED]++;
-    theap_dequeue(theap, page);
-    theap_set_active(theap, page);
-    return mic_active_refill(theap, page, fresh_zero);
+    for (int tries = 0; tries < QUEUE_TRIES; tries++) {
+        mic_page_t *const page = theap->queue[cls];
+        if (page == NULL) return NULL;
+        theap->totals.n[MIC_TOTAL_SEARCHED]++;
+        theap_dequeue(theap, page);
+        theap_set_active(theap, page);
+        mic_block_t *const block = mic_active_refill(theap, page, fresh_zero);
+        if (block != NULL || !CFG_BITS) return block;
+        theap_retire_active(theap, cls);
+    }
+    return NULL;
 }
 
 /* RF.16 */
@@ -357,8 +385,10 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (block != NULL) return block;
     theap_drain(theap);
     if (theap_poll_is_due(theap)) theap_poll(theap);
-    if (theap->queue[cls] != NULL || theap_steal(theap, cls))
-        return theap_refill_from_queue(theap, cls, fresh_zero);
+    if (theap->queue[cls] != NULL || theap_steal(theap, cls)) {
+        block = theap_refill_from_queue(theap, cls, fresh_zero);
+        if (block != NULL || !CFG_BITS) return block;
+    }
     mic_run_t run;
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
                        theap_place(theap), &run))
@@ -390,7 +420,12 @@ void mic_theap_collect_locked(mic_theap_t *theap)
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
         for (mic_page_t *page = theap->queue[cls], *next; page != NULL; page = next) {
             next = page->next;
-            if (page->used == 0) mic_theap_release_page_locked(page);
+            if (page->used == 0) {
+                mic_theap_release_page_locked(page);
+            } else if (CFG_HARDENED) { /* memory may be short: quarantine is over */
+                mic_bits_age(page);
+                mic_bits_age(page);
+            }
         }
     }
 }

@@ -46,6 +46,8 @@ typedef struct mic_theap {
             mic_word_t word[CFG_BITS ? MIC_CLASS_COUNT : 1]; /* [owner] */
             uint64_t rotation;                               /* [owner] see mic_bits_take; odd */
             mic_random_t random;                             /* [owner] */
+            /* [owner] hardened: blocks handed to malloc, ever */
+            uint32_t taken[CFG_HARDENED ? MIC_CLASS_COUNT : 1];
         };
     };
     uint8_t class_of[(MIC_TABLE_ENTRIES + 7) / 8 * 8]; /* [const] size / 16 -> class */

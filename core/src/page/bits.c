@@ -33,9 +33,46 @@ static uint64_t bits_carved(const mic_page_t *page, size_t w)
 
 static uint64_t bits_free(const mic_page_t *page, size_t w)
 {
-    const mic_atomic(uint64_t) *const live = page->live + w;
-    return bits_carved(page, w) & ~mic_load_relaxed(live) &
-           ~mic_load_relaxed(live - MIC_BITMAP_WORDS);
+    mic_atomic(uint64_t) *const live = page->live + w;
+    uint64_t taken = mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live));
+    if (CFG_HARDENED)
+        taken |=
+            mic_load_relaxed(mic_bits_young_of(live)) | mic_load_relaxed(mic_bits_old_of(live));
+    if (taken == ~(uint64_t)0) return 0; /* most often, with quarantine */
+    return bits_carved(page, w) & ~taken;
+}
+
+void mic_bits_age(mic_page_t *page)
+{
+    for (uint32_t w = 0; w < bits_words(page); w++) {
+        mic_atomic(uint64_t) *const live = page->live + w;
+        const uint64_t busy = mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live));
+        const uint64_t young = mic_load_relaxed(mic_bits_young_of(live));
+        mic_store_relaxed(mic_bits_old_of(live), young);
+        mic_compiler_barrier();
+        mic_store_relaxed(mic_bits_young_of(live), young & busy);
+    }
+}
+
+/* They are on their way to the user. */
+static void bits_hold(mic_atomic(uint64_t) *live, uint64_t bits)
+{
+    mic_atomic(uint64_t) *const young = mic_bits_young_of(live), *const old = mic_bits_old_of(live);
+    mic_store_relaxed(young, mic_load_relaxed(young) | bits);
+    mic_store_relaxed(old, mic_load_relaxed(old) | bits);
+}
+
+uint32_t mic_bits_available(const mic_page_t *page)
+{
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < bits_words(page); w++) count += mic_bit_count(bits_free(page, w));
+    return count;
+}
+
+void mic_bits_clear_block(const mic_page_t *page, size_t index)
+{
+    if (!CFG_HARDENED || page->kind == MIC_PAGE_SPAN) return;
+    mic_bits_clear(mic_page_block(page, index), page->block_bytes - MIC_CANARY_BYTES);
 }
 
 void mic_bits_extend(mic_page_t *page, uint32_t blocks)
@@ -49,6 +86,7 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
     for (uint32_t i = at; i < at + n; i++) {
         void *const block = mic_page_block(page, i);
         *mic_canary_place(page, block) = mic_canary_of(block);
+        if ((page->flags & MIC_PAGE_FRESH_ZERO) == 0) mic_bits_clear_block(page, i);
     }
     mic_compiler_barrier();
     page->capacity += n;
@@ -72,7 +110,8 @@ uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *rando
     word->base = mic_page_block(page, (size_t)w * 64);
     word->live = page->live + w;
     word->stride = page->stride;
-    word->index = w;
+    word->usable = (uint32_t)(page->block_bytes - MIC_CANARY_BYTES);
+    if (CFG_HARDENED) bits_hold(page->live + w, bits);
     page->used += n;
     mic_compiler_barrier();
     word->bits = bits;
@@ -116,7 +155,10 @@ void mic_bits_put(mic_page_t *page, size_t index)
         *mic_canary_place(page, block) = mic_canary_of(block);
     }
     mic_atomic(uint64_t) *const live = page->live + (index >> 6);
-    mic_store_relaxed(live, mic_load_relaxed(live) & ~((uint64_t)1 << (index & 63)));
+    const uint64_t bit = (uint64_t)1 << (index & 63);
+    mic_bits_clear_block(page, index);
+    mic_compiler_barrier();
+    mic_store_relaxed(live, mic_load_relaxed(live) & ~bit);
     mic_compiler_barrier();
     page->used--;
 }

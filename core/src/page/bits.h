@@ -12,6 +12,16 @@
        free in page  = carved, not live, not remote, not in the active word
        live + active + remote-only... : used = capacity - free in page
 
+   The hardened build has two more, of blocks that are not to be handed out yet, whether free or
+   not. A refill sets both for what it takes; the fast paths know nothing of them:
+
+       young   not free when the page's blocks aged last, or handed out since
+       old     young before that
+
+   Blocks age after a number of allocations of their class (heap/active.c): old becomes what was
+   young, and who is free is young no more. So a block that was freed stays away for one to two
+   such periods. Free blocks read as zero, which malloc verifies.
+
    malloc takes a random one of the active word, so what lies behind a block is not known; a block
    that was freed comes back when its word is picked again, at random, on a refill. A free is legal
    if its pointer is exactly the start of a block that is live and not freed remotely: one rule for
@@ -32,7 +42,7 @@ typedef struct mic_word {
     char *base;                 /* block of bit 0 */
     mic_atomic(uint64_t) *live; /* live bits of the word */
     uint32_t stride;            /* from block to block */
-    uint32_t index;             /* of the word in its page */
+    uint32_t usable;            /* bytes of a block that are the user's */
 } mic_word_t;
 
 /* what is wrong with a pointer that is to be freed, resized or measured */
@@ -49,6 +59,57 @@ mic_inline mic_atomic(uint64_t) *mic_bits_remote_of(mic_atomic(uint64_t) *live)
     return live - MIC_BITMAP_WORDS;
 }
 
+mic_inline mic_atomic(uint64_t) *mic_bits_young_of(mic_atomic(uint64_t) *live)
+{
+    return live + MIC_BITMAP_WORDS;
+}
+mic_inline mic_atomic(uint64_t) *mic_bits_old_of(mic_atomic(uint64_t) *live)
+{
+    return live + 2 * MIC_BITMAP_WORDS;
+}
+
+/* Hardened: a block is cleared when it is freed, and looked at when it is handed out. */
+typedef uint64_t mic_pair_t __attribute__((vector_size(16), aligned(16), may_alias));
+typedef uint64_t mic_word64_t __attribute__((may_alias));
+
+/* usable: 8 modulo 16. Loops, since a call costs more than most blocks. */
+mic_inline void mic_bits_clear(void *block, size_t usable)
+{
+    const mic_pair_t none = {0, 0};
+    char *at = block, *const end = at + usable - 8;
+    *(uint64_t *)(void *)end = 0;
+    if ((usable & 16) != 0) {
+        *(mic_pair_t *)(void *)at = none;
+        at += 16;
+    }
+    while (at < end) {
+        ((mic_pair_t *)(void *)at)[0] = none;
+        ((mic_pair_t *)(void *)at)[1] = none;
+        at += 32;
+        mic_opaque(at); /* else the compiler makes a call of it */
+    }
+}
+mic_inline bool mic_bits_is_clear(const void *block, size_t usable)
+{
+    const char *at = block, *const end = at + usable - 8;
+    uint64_t any = *(const mic_word64_t *)(const void *)end;
+    if ((usable & 16) != 0) {
+        const mic_word64_t *const w = (const void *)at;
+        any |= w[0] | w[1];
+        at += 16;
+    }
+    while (at < end) {
+        const mic_word64_t *const w = (const void *)at;
+        any |= w[0];
+        any |= w[1];
+        any |= w[2];
+        any |= w[3];
+        at += 32;
+        mic_opaque(at); /* else it takes more instructions to set up than to run */
+    }
+    return any == 0;
+}
+
 /* multiplier with good spectral properties modulo 2^64 that fits an immediate operand */
 #define MIC_BITS_STEP ((uint64_t)0x2c1b3c6d)
 
@@ -60,7 +121,9 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     const uint64_t next = *rotation * MIC_BITS_STEP;
     *rotation = next;
     const unsigned by = (unsigned)(next >> 58);
-    const uint64_t rotated = bits >> by | bits << (-by & 63);
+    uint64_t rotated = bits >> by | bits << (-by & 63);
+    /* the second one, if there is: the first is too often the one behind the block taken last */
+    if (CFG_HARDENED && (rotated & (rotated - 1)) != 0) rotated &= rotated - 1;
     const uint64_t lowest = rotated & -rotated;
     const uint64_t bit = lowest << by | lowest >> (-by & 63);
     mic_opaque(word); /* one instruction on memory, not two */
@@ -82,12 +145,17 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
     if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
     if (mic_unlikely(*mic_canary_place(page, p) != mic_canary_of(p))) return false;
     const size_t index = (size_t)(product >> 64);
-    const unsigned at = index & 63;
-    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
-    const uint64_t word = mic_load_fast(live);
-    if (mic_unlikely((word >> at & 1) == 0)) return false;
-    if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) >> at & 1) != 0)) return false;
-    mic_store_fast(live, word & ~((uint64_t)1 << at));
+    const uint64_t bit = (uint64_t)1 << (index & 63);
+    mic_atomic(uint64_t) *live = page->live + (index >> 6);
+    if (mic_unlikely((mic_load_fast(live) & bit) == 0)) return false;
+    mic_opaque(live); /* tests and flips in memory: fewer instructions */
+    if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) & bit) != 0)) return false;
+    mic_opaque(live);
+    if (CFG_HARDENED) {
+        mic_bits_clear(p, page->block_bytes - MIC_CANARY_BYTES);
+        mic_compiler_barrier();
+    }
+    mic_flip_fast(live, bit);
     mic_compiler_barrier();
     page->used--;
     return true;
@@ -102,6 +170,12 @@ mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *inde
 void mic_bits_put(mic_page_t *page, size_t index);
 /* Carves about `blocks` more. */
 void mic_bits_extend(mic_page_t *page, uint32_t blocks);
+/* Hardened: time has passed. */
+void mic_bits_age(mic_page_t *page);
+/* Blocks that could be handed out now. */
+uint32_t mic_bits_available(const mic_page_t *page);
+/* Hardened: before another thread than the owner frees the block. */
+void mic_bits_clear_block(const mic_page_t *page, size_t index);
 /* Hands one word of the page's free blocks to malloc. Returns how many, 0 when there is none. */
 uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random);
 /* The active word of the page goes back. */

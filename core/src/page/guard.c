@@ -49,6 +49,12 @@ void mic_guard_span(const mic_page_t *page)
     mic_guard_tail(page);
 }
 
+bool mic_page_purge(const mic_page_t *page)
+{
+    return mic_arena_may_guard(page->arena) &&
+           mic_os_purge(page->start, (size_t)page->slices << MIC_SLICE_SHIFT) == 0;
+}
+
 void mic_unguard_page(const mic_page_t *page)
 {
     if (!guard_wanted(page)) return;

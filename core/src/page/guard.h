@@ -17,6 +17,9 @@ void mic_guard_span(const mic_page_t *page);
 /* The one behind a span, before it is resized or moved. */
 void mic_unguard_tail(const mic_page_t *page);
 void mic_guard_tail(const mic_page_t *page);
+/* Makes all of the blocks read as zero by giving their memory back. False: the system refused, or
+   it is the program's memory. */
+bool mic_page_purge(const mic_page_t *page);
 /* Before the page's run is given back. */
 void mic_unguard_page(const mic_page_t *page);
 

@@ -26,8 +26,9 @@ mic_run_t mic_page_run(const mic_page_t *page)
 {
     const mic_arena_t *const a = &mic_arenas[page->arena];
     const size_t first = ((uintptr_t)page->start - a->base) >> MIC_SLICE_SHIFT;
-    const mic_run_t run = {.slice = (uint32_t)(first - page->lead),
-                           .count = page->slices + page->lead,
+    const uint32_t lead = page->kind == MIC_PAGE_SPAN ? page->lead : 0;
+    const mic_run_t run = {.slice = (uint32_t)(first - lead),
+                           .count = page->slices + lead,
                            .arena = page->arena,
                            .zero = false};
     return run;
@@ -80,7 +81,9 @@ static void page_init_blocks(mic_page_t *page, mic_run_t run)
     }
     size_t words;
     page->live = mic_remote_words(page, &words) + MIC_BITMAP_WORDS;
-    for (size_t i = 0; i < words; i++) mic_store_relaxed(page->live + i, 0);
+    for (size_t b = 0; b + 1 < MIC_SLICE_BITMAPS; b++)
+        for (size_t i = 0; i < words; i++)
+            mic_store_relaxed(page->live + b * MIC_BITMAP_WORDS + i, 0);
 }
 
 void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
@@ -264,7 +267,8 @@ void mic_page_empty(mic_page_t *page)
     uint32_t word = page->carve_first / 64;
     for (uint32_t n = (page->capacity + 63) / 64 + 2; n > 0; n--) {
         if (mic_load_relaxed(&words[word]) != 0) mic_store_relaxed(&words[word], 0);
-        if (CFG_BITS) mic_store_relaxed(page->live + word, 0);
+        for (size_t b = 0; b + 1 < MIC_SLICE_BITMAPS; b++)
+            mic_store_relaxed(page->live + b * MIC_BITMAP_WORDS + word, 0);
         word = word == last ? 0 : word + 1;
     }
     if (!CFG_BITS) page->local = NULL;

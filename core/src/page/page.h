@@ -87,10 +87,13 @@ typedef struct mic_page {
     mic_atomic(uintptr_t) theap; /* [lock: record; read by anyone] its thread heap */
     /* line 2 */
     mic_atomic(uint32_t) pending; /* [atomic: remote free] the token; type-stable */
-    uint32_t lead;                /* [const from init] slices of its run before it: guards */
-    mic_atomic(uintptr_t) link;   /* [token holder] next page of an inbox; type-stable */
-    uint64_t reciprocal;          /* [const from init] ceil(2^64 / stride) */
-    char *start;                  /* [const from init] first byte of the page */
+    union {
+        uint32_t lead;  /* [const from init] span: slices of its run before it, for a guard */
+        uint32_t stamp; /* [owner] others: when blocks last left quarantine */
+    };
+    mic_atomic(uintptr_t) link; /* [token holder] next page of an inbox; type-stable */
+    uint64_t reciprocal;        /* [const from init] ceil(2^64 / stride) */
+    char *start;                /* [const from init] first byte of the page */
     union {
         struct {
             struct mic_page *next, *prev; /* [owner] queue of its class */

@@ -171,6 +171,7 @@ static void test_adopt_page(void **state)
 static void test_adopt_full_page(void **state)
 {
     (void)state;
+    if (CFG_HARDENED) skip(); /* what was freed last does not come next */
     mic_record_t *const orphan = RECORD(0), *const live = RECORD(1);
     static void *blocks[64];
     const unsigned cls = MIC_CLASS_SMALL_LAST; /* 8 blocks */
