@@ -342,6 +342,7 @@ static const struct {
     {"destroying_frees_everything", {FAKE_OS_THREAD_KEY, FAKE_OS_THREAD_ARM}},
     {"heaps_live_and_end_inside", {FAKE_OS_THREAD_KEY, FAKE_OS_THREAD_ARM}},
     {"test_subproc", {FAKE_OS_THREAD_KEY, FAKE_OS_THREAD_ARM}},
+    {"subprocesses_are_counted_apart", {FAKE_OS_THREAD_KEY, FAKE_OS_THREAD_ARM}},
     {"threads_are_counted", {FAKE_OS_COMMIT, FAKE_OS_RESERVE}},
     {"threads_are_counted", {FAKE_OS_THREAD_KEY, FAKE_OS_THREAD_ARM}},
     {"subprocs_count_for_themselves", {FAKE_OS_THREAD_KEY, FAKE_OS_THREAD_ARM}},
