@@ -23,7 +23,6 @@
 #include "vm/place.h"
 
 #define FAULT_RUN_SECONDS 60
-#define FAULT_CALLS_MAX 20000
 
 /* What a process has when the test is over and everything was collected. */
 typedef struct fault_state {
@@ -393,7 +392,8 @@ static size_t fault_sweep_mode(const fault_group_t *group, const fault_mode_t *m
     const bool locked = mode->error == EINVAL;
     const size_t step = fault_step(expected->counts[mode->kind], expected->seconds);
     size_t points = 0;
-    for (size_t n = 1; n < FAULT_CALLS_MAX; n += step) {
+    const size_t most = 1000 + 10 * expected->counts[mode->kind]; /* failures cause more calls */
+    for (size_t n = 1; n < most; n += step) {
         const bool passed = fault_run(group, mode, n);
         const bool excused = fault_is_excused(group->test->name);
         const bool ok = passed || excused;
