@@ -22,9 +22,7 @@ static void api_leave(bool called)
     const long destroy = mic_option(MIC_OPTION_DESTROY_ON_EXIT);
     mic_diag_print_exit();
     if (destroy <= 0 || (destroy == 2 && !called)) return;
-    mic_heap_t *heap;
-    while ((heap = mic_subproc_heap_after(&mic_subproc_main, &mic_subproc_main.main)) != NULL)
-        mic_heap_destroy(heap);
+    mic_subproc_destroy_heaps(&mic_subproc_main);
     mic_collect(true);
 }
 

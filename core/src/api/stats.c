@@ -49,10 +49,10 @@ void mi_subproc_heap_stats_print_out(mi_subproc_id_t subproc_id, mi_output_fun *
 {
     mic_subproc_t *const subproc = (mic_subproc_t *)(uintptr_t)stats_subproc(subproc_id);
     mic_diag_print_subproc_stats(subproc, out, arg);
-    for (mic_heap_t *heap = &subproc->main; heap != NULL;
-         heap = mic_subproc_heap_after(subproc, heap)) {
+    mic_heap_cursor_t cursor = {0};
+    while (mic_subproc_next_heap(subproc, &cursor)) {
         mic_report_to(out, arg, "\n");
-        mic_diag_print_heap_stats(heap, out, arg);
+        mic_diag_print_heap_stats(cursor.heap, cursor.number, out, arg);
     }
 }
 
@@ -87,7 +87,7 @@ char *mi_heap_stats_get_json(mi_heap_t *heap, size_t buf_size, char *buf)
 void mi_heap_stats_print_out(mi_heap_t *heap, mi_output_fun *out, void *arg)
 {
     mic_heap_t *const h = mic_api_heap(heap);
-    if (h != NULL) mic_diag_print_heap_stats(h, out, arg);
+    if (h != NULL) mic_diag_print_heap_stats(h, h->number, out, arg);
 }
 
 /* ---- numbers are read off the pages when asked for: nothing waits to be merged ---- */

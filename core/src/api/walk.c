@@ -85,7 +85,8 @@ bool mi_subproc_visit_heaps(mi_subproc_id_t subproc, mi_heap_visit_fun *visitor,
 {
     mic_subproc_t *const s = subproc_of(subproc);
     if (s == NULL || visitor == NULL) return false;
-    for (mic_heap_t *heap = &s->main; heap != NULL; heap = mic_subproc_heap_after(s, heap))
-        if (!visitor(mic_api_handle(heap), arg)) return false;
+    mic_heap_cursor_t cursor = {0};
+    while (mic_subproc_next_heap(s, &cursor))
+        if (!visitor(mic_api_handle(cursor.heap), arg)) return false;
     return true;
 }

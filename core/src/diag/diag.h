@@ -36,7 +36,7 @@ void mic_diag_print_stats(mic_output_fun *out, void *arg);
 /* The same of a part: a sub-process (the main one is the whole picture), a heap, the calling
    thread. */
 void mic_diag_print_subproc_stats(const mic_subproc_t *subproc, mic_output_fun *out, void *arg);
-void mic_diag_print_heap_stats(mic_heap_t *heap, mic_output_fun *out, void *arg);
+void mic_diag_print_heap_stats(mic_heap_t *heap, uint64_t number, mic_output_fun *out, void *arg);
 void mic_diag_print_thread_stats(mic_output_fun *out, void *arg);
 /* Only the table, of counts that were taken before. */
 void mic_diag_print_classes(const mic_heap_counts_t *counts, mic_output_fun *out, void *arg);

@@ -144,11 +144,11 @@ void mic_diag_print_subproc_stats(const mic_subproc_t *subproc, mic_output_fun *
     stats_print_part("sub-process", subproc->index, &counts, out, arg);
 }
 
-void mic_diag_print_heap_stats(mic_heap_t *heap, mic_output_fun *out, void *arg)
+void mic_diag_print_heap_stats(mic_heap_t *heap, uint64_t number, mic_output_fun *out, void *arg)
 {
     mic_heap_counts_t counts;
     mic_heap_count_one(heap, &counts);
-    stats_print_part("heap", heap->number, &counts, out, arg);
+    stats_print_part("heap", number, &counts, out, arg);
 }
 
 void mic_diag_print_thread_stats(mic_output_fun *out, void *arg)

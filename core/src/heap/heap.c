@@ -74,12 +74,33 @@ void mic_heap_init_main(mic_subproc_t *subproc)
     mic_store_relaxed(&main->state, MIC_HEAP_MAIN);
 }
 
-mic_heap_t *mic_subproc_heap_after(mic_subproc_t *subproc, const mic_heap_t *heap)
+/* The list is in order, the highest number first. So one that is gone, or is another heap by now,
+   does not end a walk. */
+bool mic_subproc_next_heap(mic_subproc_t *subproc, mic_heap_cursor_t *cursor)
 {
+    if (cursor->heap == NULL) {
+        *cursor = (mic_heap_cursor_t){.heap = &subproc->main, .number = 0};
+        return true;
+    }
     mic_lock_acquire(&heaps_lock);
-    mic_heap_t *const next = heap == &subproc->main ? subproc->heaps : heap->next;
+    mic_heap_t *next = subproc->heaps;
+    const mic_heap_t *const last = cursor->heap;
+    if (last != &subproc->main) {
+        if (last->number == cursor->number && mic_load_relaxed(&last->state) == MIC_HEAP_LIVE)
+            next = last->next;
+        else
+            while (next != NULL && next->number >= cursor->number) next = next->next;
+    }
+    if (next != NULL) *cursor = (mic_heap_cursor_t){.heap = next, .number = next->number};
     mic_lock_release(&heaps_lock);
-    return next;
+    return next != NULL;
+}
+
+void mic_subproc_destroy_heaps(mic_subproc_t *subproc)
+{
+    mic_heap_cursor_t cursor = {0};
+    while (mic_subproc_next_heap(subproc, &cursor))
+        if (cursor.heap != &subproc->main) mic_heap_destroy(cursor.heap);
 }
 
 /* ---- a thread's part ---- */
@@ -311,7 +332,6 @@ void mic_heap_destroy(mic_heap_t *heap)
         theap_not_default(theap);
         mic_lock_acquire(&record->lock);
         void *const damaged = CFG_BITS ? mic_theap_find_damage(theap) : NULL;
-        theap->heap_next = NULL;
         mic_theap_destroy_locked(theap, theap_may_stay_warm(theap, heap) ? WARM_PAGES : 0);
         theap_retire_locked(theap);
         mic_lock_release(&record->lock);
@@ -384,7 +404,6 @@ void mic_heap_delete(mic_heap_t *heap)
         mic_record_t *const record = theap->record;
         theap_not_default(theap);
         mic_lock_acquire(&record->lock);
-        theap->heap_next = NULL;
         /* its pages serve nobody else until they are empty */
         theap->kept = heap_is_apart(heap, record);
         mic_store_release(&theap->heap, main | MIC_THEAP_CLOSED);
@@ -447,11 +466,15 @@ void mic_heap_drop_main(mic_subproc_t *subproc)
 }
 
 /* The one after `theap`; NULL: the first one. They come at the front, and none goes before the heap
-   does: each that was there at the start is met once. */
+   does: each that was there at the start is met once. Once the heap goes there are no more. */
 static mic_theap_t *heap_theap_after(mic_heap_t *heap, const mic_theap_t *theap)
 {
+    mic_theap_t *next = NULL;
     mic_lock_acquire(&heaps_lock);
-    mic_theap_t *const next = theap == NULL ? heap->theaps : theap->heap_next;
+    if (theap == NULL)
+        next = heap->theaps;
+    else if (mic_theap_heap(theap) == heap)
+        next = theap->heap_next;
     mic_lock_release(&heaps_lock);
     return next;
 }

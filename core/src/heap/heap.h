@@ -89,9 +89,17 @@ mic_subproc_t *mic_subproc_current(void);
 /* Before the thread's first allocation. */
 void mic_subproc_join(mic_subproc_t *subproc);
 
-/* The live heap after a given one, which stays; the main heap comes first. NULL: no more. Each that
-   was there at the start is met once, later ones are not. */
-mic_heap_t *mic_subproc_heap_after(mic_subproc_t *subproc, const mic_heap_t *heap);
+/* A walk over the live heaps; starts as {0}. */
+typedef struct mic_heap_cursor {
+    mic_heap_t *heap; /* of the last step; may be gone by now */
+    uint64_t number;  /* its number then */
+} mic_heap_cursor_t;
+
+/* Steps on; the main heap comes first. False: no more. Each heap that lives all the time is met
+   once, whatever becomes of the others; those made later are not met. */
+bool mic_subproc_next_heap(mic_subproc_t *subproc, mic_heap_cursor_t *cursor);
+/* Destroys all of them but the main heap, which nobody else uses any more. */
+void mic_subproc_destroy_heaps(mic_subproc_t *subproc);
 
 /* ---- fork ---- */
 void mic_subprocs_lock_for_fork(void);

@@ -73,13 +73,12 @@ static bool subproc_has_threads(const mic_subproc_t *subproc)
 
 void mic_subproc_destroy(mic_subproc_t *subproc)
 {
-    mic_heap_t *heap;
     if (subproc == &mic_subproc_main || !subproc->live || subproc_has_threads(subproc)) {
         mic_report_warning(false, "mi_subproc_destroy of the main sub-process, of one with "
                                   "threads, or of one that is gone, is ignored");
         return;
     }
-    while ((heap = mic_subproc_heap_after(subproc, &subproc->main)) != NULL) mic_heap_destroy(heap);
+    mic_subproc_destroy_heaps(subproc);
     mic_heap_drop_main(subproc);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
         if (mic_record_subproc(r) == subproc) subproc_leave(r);

@@ -63,7 +63,7 @@ typedef struct mic_theap {
     mic_atomic(uintptr_t) heap;  /* [lock: record; read by anyone] its heap | MIC_THEAP_CLOSED; 0 =
                                    of none */
     bool kept;                   /* [lock: record] closed, and its pages do not go to another */
-    struct mic_theap *heap_next; /* [lock: heaps] of the same heap */
+    struct mic_theap *heap_next; /* [lock: heaps] of the same heap; stays when it goes */
     struct mic_theap *record_next, *record_prev; /* [lock: record] others of the same record */
     uint32_t class_pages[MIC_CLASS_COUNT + 1];   /* [lock: record] pages of each class */
     bool pages_left;   /* [lock: record] a class may have totals and no page */
