@@ -1,0 +1,124 @@
+/* The domains' functions for the core that is linked into the extension. What makes the hooks cheap
+   is that the core's fast paths are inlined here: allocating is malloc's 13 instructions, and
+   freeing asks whose block it is with the same compare that free needs anyway.
+
+   Compiled as a part of the core. Runs without any thread state (RAW), and calls no Python. ctx is
+   never read: a thread may see it and the function change one after the other. */
+#include <string.h>
+
+#include "api/api.h"
+#include "hooks.h"
+#include "page/free_set.h"
+
+/* ---- allocating: the same for all domains; size 0 gives a block like any other ---- */
+
+static void *own_malloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return mic_malloc(size);
+}
+
+static void *own_calloc(void *ctx, size_t count, size_t size)
+{
+    (void)ctx;
+    return mic_alloc_count(count, size, true);
+}
+
+/* ---- freeing ---- */
+
+static __attribute__((noinline)) void own_free_slow(const PyMemAllocatorEx *below, void *p)
+{
+    if (mic_is_owned(p))
+        mic_free_slow(p);
+    else if (p != NULL)
+        below->free(below->ctx, p);
+}
+
+/* mic_free, but that a miss asks for the owner. */
+mic_inline void own_free_in(const PyMemAllocatorEx *below, void *p)
+{
+    mic_page_t *page = NULL;
+    if (mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
+        mic_unlikely(!mic_page_try_put(page, p))) {
+        own_free_slow(below, p);
+        return;
+    }
+    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+}
+
+/* ---- resizing ---- */
+
+static __attribute__((noinline)) void *own_realloc_slow(const PyMemAllocatorEx *below, void *p,
+                                                        size_t size, bool active)
+{
+    if (p == NULL && active) return mic_malloc(size);
+    if (p == NULL || !mic_is_owned(p)) return below->realloc(below->ctx, p, size);
+    return mic_realloc(p, size, false);
+}
+
+/* Plain blocks of this thread, which lists and byte arrays grow through, are dealt with here: they
+   stay while at least half of them is in use, or move to a block of a small class. All others go
+   the long way. */
+mic_inline void *own_realloc_in(const PyMemAllocatorEx *below, void *p, size_t size, bool active)
+{
+    mic_page_t *page = NULL;
+    if (mic_unlikely(CFG_BITS) || mic_unlikely(size > MIC_TABLE_REQUEST_MAX) ||
+        mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record))
+        return own_realloc_slow(below, p, size, active);
+    const size_t usable = page->block_bytes;
+    if (size <= usable && size >= usable / 2) return p;
+    void *const fresh = mic_malloc(size);
+    if (mic_unlikely(fresh == NULL)) return NULL;
+    memcpy(fresh, p, mic_min(usable, size));
+    mic_free(p);
+    return fresh;
+}
+
+/* ---- one set of functions for each domain ---- */
+
+#define DOMAIN_FUNCTIONS(name, index)                                                              \
+    static void *name##_realloc(void *ctx, void *p, size_t size)                                   \
+    {                                                                                              \
+        (void)ctx;                                                                                 \
+        return own_realloc_in(&mimpy_below[index], p, size, true);                                 \
+    }                                                                                              \
+    static void name##_free(void *ctx, void *p)                                                    \
+    {                                                                                              \
+        (void)ctx;                                                                                 \
+        own_free_in(&mimpy_below[index], p);                                                       \
+    }                                                                                              \
+    static void *name##_pass_malloc(void *ctx, size_t size)                                        \
+    {                                                                                              \
+        (void)ctx;                                                                                 \
+        return mimpy_below[index].malloc(mimpy_below[index].ctx, size);                            \
+    }                                                                                              \
+    static void *name##_pass_calloc(void *ctx, size_t count, size_t size)                          \
+    {                                                                                              \
+        (void)ctx;                                                                                 \
+        return mimpy_below[index].calloc(mimpy_below[index].ctx, count, size);                     \
+    }                                                                                              \
+    static void *name##_pass_realloc(void *ctx, void *p, size_t size)                              \
+    {                                                                                              \
+        (void)ctx;                                                                                 \
+        return own_realloc_in(&mimpy_below[index], p, size, false);                                \
+    }
+
+DOMAIN_FUNCTIONS(raw, PYMEM_DOMAIN_RAW)
+DOMAIN_FUNCTIONS(mem, PYMEM_DOMAIN_MEM)
+DOMAIN_FUNCTIONS(obj, PYMEM_DOMAIN_OBJ)
+
+#define ACTIVE(name)                                                                               \
+    {                                                                                              \
+        NULL, own_malloc, own_calloc, name##_realloc, name##_free                                  \
+    }
+#define PASSING(name)                                                                              \
+    {                                                                                              \
+        NULL, name##_pass_malloc, name##_pass_calloc, name##_pass_realloc, name##_free             \
+    }
+
+const mimpy_hooks_t mimpy_hooks_own = {
+    .active = {ACTIVE(raw), ACTIVE(mem), ACTIVE(obj)},
+    .passing = {PASSING(raw), PASSING(mem), PASSING(obj)},
+};
