@@ -7,6 +7,7 @@
 #
 # Required packages that cannot be had end the script with status 1 after everything else was tried.
 # Optional ones are named and skipped: the tests that need them skip themselves.
+# The tests of rust/ need a newer Rust than Debian has, from https://rustup.rs; without, they are skipped.
 # No service is started: package scripts that try are refused for the time of the installation.
 set -u
 
@@ -20,6 +21,7 @@ optional=(
     ghostscript z3 stress-ng
     qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools  # other targets
     doxygen man-db                                           # documents
+    rustc cargo                                              # the oldest compiler that rust/ is for
 )
 
 policy=/usr/sbin/policy-rc.d
@@ -64,7 +66,7 @@ case "$mode" in
 all | --check) ;;
 --run) required=("${build[@]}") optional=() ;;
 *)
-    sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

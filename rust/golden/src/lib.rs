@@ -1,0 +1,1 @@
+//! Nothing: this package is its programs and the test that measures them.
