@@ -96,8 +96,9 @@ static void bits_age(const mic_theap_t *theap, mic_page_t *page)
     page->stamp = now;
 }
 
-void mic_active_written_after_free(void *block, size_t usable)
+void mic_active_written_after_free(void *block, size_t last)
 {
+    const size_t usable = last + 8;
     mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
                      block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);

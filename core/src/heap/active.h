@@ -10,7 +10,7 @@
 #include "page/free_set.h"
 
 /* Hardened: a free block was written to. Reports it; the block is clear afterwards. */
-void mic_active_written_after_free(void *block, size_t usable);
+void mic_active_written_after_free(void *block, size_t last);
 
 mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
 {
@@ -19,8 +19,8 @@ mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
         mic_opaque(word);
         mic_block_t *const taken = mic_bits_take(word, &theap->rotation);
         if (CFG_HARDENED && mic_likely(taken != NULL) &&
-            mic_unlikely(!mic_bits_is_clear(taken, word->usable)))
-            mic_active_written_after_free(taken, word->usable);
+            mic_unlikely(!mic_bits_is_clear(taken, word->last)))
+            mic_active_written_after_free(taken, word->last);
         return taken;
     }
     mic_block_t *const block = theap->list[cls];

@@ -72,7 +72,7 @@ uint32_t mic_bits_available(const mic_page_t *page)
 void mic_bits_clear_block(const mic_page_t *page, size_t index)
 {
     if (!CFG_HARDENED || page->kind == MIC_PAGE_SPAN) return;
-    mic_bits_clear(mic_page_block(page, index), page->block_bytes - MIC_CANARY_BYTES);
+    mic_bits_clear(mic_page_block(page, index), mic_bits_last(page));
 }
 
 void mic_bits_extend(mic_page_t *page, uint32_t blocks)
@@ -110,7 +110,7 @@ uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *rando
     word->base = mic_page_block(page, (size_t)w * 64);
     word->live = page->live + w;
     word->stride = page->stride;
-    word->usable = (uint32_t)(page->block_bytes - MIC_CANARY_BYTES);
+    word->last = (uint32_t)mic_bits_last(page);
     if (CFG_HARDENED) bits_hold(page->live + w, bits);
     page->used += n;
     mic_compiler_barrier();

@@ -42,7 +42,7 @@ typedef struct mic_word {
     char *base;                 /* block of bit 0 */
     mic_atomic(uint64_t) *live; /* live bits of the word */
     uint32_t stride;            /* from block to block */
-    uint32_t usable;            /* bytes of a block that are the user's */
+    uint32_t last;              /* offset of the last 8 bytes of a block that are the user's */
 } mic_word_t;
 
 /* what is wrong with a pointer that is to be freed, resized or measured */
@@ -72,42 +72,58 @@ mic_inline mic_atomic(uint64_t) *mic_bits_old_of(mic_atomic(uint64_t) *live)
 typedef uint64_t mic_pair_t __attribute__((vector_size(16), aligned(16), may_alias));
 typedef uint64_t mic_word64_t __attribute__((may_alias));
 
-/* usable: 8 modulo 16. Loops, since a call costs more than most blocks. */
-mic_inline void mic_bits_clear(void *block, size_t usable)
+mic_inline size_t mic_bits_last(const mic_page_t *page)
+{
+    return page->block_bytes - MIC_CANARY_BYTES - 8;
+}
+
+/* `last`: where the last 8 of the block's bytes begin that are the user's, a multiple of 16. What
+   lies before them is covered from both sides, some of it twice: no loop for most blocks. Not a
+   call: that costs more than most blocks. */
+mic_inline void mic_bits_clear(void *block, size_t last)
 {
     const mic_pair_t none = {0, 0};
-    char *at = block, *const end = at + usable - 8;
+    char *at = block;
+    mic_pair_t *const end = (void *)(at + last);
     *(uint64_t *)(void *)end = 0;
-    if ((usable & 16) != 0) {
-        *(mic_pair_t *)(void *)at = none;
-        at += 16;
-    }
-    while (at < end) {
+    if (mic_likely(last > 32)) {
+        if (mic_unlikely(last > 64)) {
+            for (; at < (char *)(end - 4); at += 64) {
+                mic_pair_t *const four = (void *)at;
+                four[0] = four[1] = four[2] = four[3] = none;
+                mic_opaque(at); /* else the compiler makes a call of it */
+            }
+            at = (char *)(end - 4);
+        }
         ((mic_pair_t *)(void *)at)[0] = none;
         ((mic_pair_t *)(void *)at)[1] = none;
-        at += 32;
-        mic_opaque(at); /* else the compiler makes a call of it */
+        end[-2] = end[-1] = none;
+    } else if (last != 0) {
+        *(mic_pair_t *)(void *)at = none;
+        end[-1] = none;
     }
 }
-mic_inline bool mic_bits_is_clear(const void *block, size_t usable)
+mic_inline bool mic_bits_is_clear(const void *block, size_t last)
 {
-    const char *at = block, *const end = at + usable - 8;
-    uint64_t any = *(const mic_word64_t *)(const void *)end;
-    if ((usable & 16) != 0) {
-        const mic_word64_t *const w = (const void *)at;
-        any |= w[0] | w[1];
-        at += 16;
+    const char *at = block;
+    const mic_pair_t *const end = (const void *)(at + last);
+    mic_pair_t any = {*(const mic_word64_t *)(const void *)end, 0};
+    if (mic_likely(last > 32)) {
+        if (mic_unlikely(last > 64)) {
+            for (; at < (const char *)(end - 4); at += 64) {
+                const mic_pair_t *const four = (const void *)at;
+                any |= four[0] | four[1] | four[2] | four[3];
+                mic_opaque(at);
+            }
+            at = (const char *)(end - 4);
+        }
+        any |= ((const mic_pair_t *)(const void *)at)[0];
+        any |= ((const mic_pair_t *)(const void *)at)[1];
+        any |= end[-2] | end[-1];
+    } else if (last != 0) {
+        any |= *(const mic_pair_t *)(const void *)at | end[-1];
     }
-    while (at < end) {
-        const mic_word64_t *const w = (const void *)at;
-        any |= w[0];
-        any |= w[1];
-        any |= w[2];
-        any |= w[3];
-        at += 32;
-        mic_opaque(at); /* else it takes more instructions to set up than to run */
-    }
-    return any == 0;
+    return (any[0] | any[1]) == 0;
 }
 
 /* multiplier with good spectral properties modulo 2^64 that fits an immediate operand */
@@ -145,17 +161,16 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
     if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
     if (mic_unlikely(*mic_canary_place(page, p) != mic_canary_of(p))) return false;
     const size_t index = (size_t)(product >> 64);
-    const uint64_t bit = (uint64_t)1 << (index & 63);
-    mic_atomic(uint64_t) *live = page->live + (index >> 6);
-    if (mic_unlikely((mic_load_fast(live) & bit) == 0)) return false;
-    mic_opaque(live); /* tests and flips in memory: fewer instructions */
-    if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) & bit) != 0)) return false;
-    mic_opaque(live);
+    const unsigned bit = index & 63;
+    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
+    const uint64_t lives = mic_load_fast(live); /* only we write it */
+    if (mic_unlikely((lives >> bit & 1) == 0)) return false;
+    if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) >> bit & 1) != 0)) return false;
     if (CFG_HARDENED) {
-        mic_bits_clear(p, page->block_bytes - MIC_CANARY_BYTES);
+        mic_bits_clear(p, mic_bits_last(page));
         mic_compiler_barrier();
     }
-    mic_flip_fast(live, bit);
+    mic_store_fast(live, lives & ~((uint64_t)1 << bit));
     mic_compiler_barrier();
     page->used--;
     return true;

@@ -296,6 +296,31 @@ static void test_walk(void **state)
     }
 }
 
+/* Clearing reaches each of the user's bytes and no other; looking sees each of them and no other.
+   Sizes of all small classes, and those between. */
+static void test_clear(void **state)
+{
+    (void)state;
+    enum { BEFORE = 64, SIZE_MAX_TRIED = 2048 };
+    static mic_aligned(64) unsigned char bytes[BEFORE + SIZE_MAX_TRIED + 64];
+    unsigned char *const block = bytes + BEFORE;
+    for (size_t usable = 8; usable <= SIZE_MAX_TRIED; usable += 16) {
+        const size_t last = usable - 8;
+        memset(bytes, 0xa5, sizeof bytes);
+        mic_bits_clear(block, last);
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            const bool inside = i >= BEFORE && i < BEFORE + usable;
+            assert_int_equal(bytes[i], inside ? 0 : 0xa5);
+        }
+        assert_true(mic_bits_is_clear(block, last));
+        for (size_t i = 0; i < usable; i++) {
+            block[i] = 1;
+            assert_false(mic_bits_is_clear(block, last));
+            block[i] = 0;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,7 +328,7 @@ int main(void)
         cmocka_unit_test(test_try_put),      cmocka_unit_test(test_remote_then_local),
         cmocka_unit_test(test_both_at_once), cmocka_unit_test(test_inner),
         cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
-        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;
