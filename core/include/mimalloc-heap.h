@@ -221,7 +221,9 @@ mi_decl_nodiscard mi_decl_export mi_theap_t *mi_heap_theap(mi_heap_t *heap) mi_a
     @param theap of the calling thread; NULL, or a thread heap of another thread: nothing changes
     @return the one before */
 mi_decl_export mi_theap_t *mi_theap_set_default(mi_theap_t *theap) mi_attr_noexcept;
-/** The thread heap that mi_malloc() of the calling thread allocates from. */
+/** The thread heap that mi_malloc() of the calling thread allocates from.
+    @return never NULL. Where there is no memory for what a thread needs, and in a thread that is past
+            its end, one that belongs to nobody: allocating from it fails, as default it is ignored */
 mi_decl_nodiscard mi_decl_export mi_theap_t *mi_theap_get_default(void) mi_attr_noexcept;
 /** mi_heap_collect() for what the calling thread has in a heap. */
 mi_decl_export void mi_theap_collect(mi_theap_t *theap, bool force) mi_attr_noexcept;
@@ -316,7 +318,8 @@ mi_decl_nodiscard mi_decl_export mi_subproc_id_t mi_subproc_new(void) mi_attr_no
                    nothing else happens */
 mi_decl_export void mi_subproc_destroy(mi_subproc_id_t subproc) mi_attr_noexcept;
 /** Makes the calling thread belong to a sub-process until it ends. To be called before the thread
-    allocates for the first time; blocks from before stay in the sub-process they are in.
+    allocates for the first time; blocks from before stay in the sub-process they are in. Without
+    memory for that an error is reported, errno is ENOMEM, and the thread stays in the main one.
     @param subproc NULL id: nothing happens */
 mi_decl_export void mi_subproc_add_current_thread(mi_subproc_id_t subproc) mi_attr_noexcept;
 /** Visits the heaps of a sub-process, its main heap first, until the visitor returns false. It is

@@ -11,6 +11,7 @@ integration-times.json has the same for machines. Many of the CPU times are too 
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def _library():
     if not path.is_absolute():
         path = ROOT / path
     return path.resolve()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """Programs inherit that a signal is ignored, as it is for what a shell runs in the background;
+    tests of interrupts would wait in vain."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,10 @@ import pytest
 PYTHON = "/usr/bin/python3"
 ENV = {"PYTHONMALLOC": "malloc"}
 
+# These sleep and then take for granted that the others have got on; when they have not, a thread is
+# left that waits for ever (seen on a busy machine, with the assertion failing before).
+TIMING = ["*TestCondition.test_notify*"]
+
 NAMES = [
     "test_json",
     "test_pickle",
@@ -54,6 +58,7 @@ def _both(preload, table_name, folder, arguments):
     def argv(own):
         (own / "temporary").mkdir(exist_ok=True)
         options = ["--junit-xml", own / "result.xml", "--tempdir", own / "temporary"]
+        options += [word for pattern in TIMING for word in ("--ignore", pattern)]
         return [PYTHON, "-m", "test", "-v", *options, *arguments]
 
     # Together: most of these tests wait, and none looks at what runs beside it.

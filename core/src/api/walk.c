@@ -77,8 +77,8 @@ void mi_subproc_destroy(mi_subproc_id_t subproc)
 void mi_subproc_add_current_thread(mi_subproc_id_t subproc)
 {
     const int saved = errno;
-    if (subproc_of(subproc) != NULL) mic_subproc_join(subproc_of(subproc));
-    errno = saved;
+    const bool ok = subproc_of(subproc) == NULL || mic_subproc_join(subproc_of(subproc));
+    errno = ok ? saved : ENOMEM;
 }
 
 bool mi_subproc_visit_heaps(mi_subproc_id_t subproc, mi_heap_visit_fun *visitor, void *arg)

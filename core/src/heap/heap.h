@@ -86,8 +86,8 @@ mic_subproc_t *mic_subproc_new(void);
 void mic_subproc_destroy(mic_subproc_t *subproc);
 /* The calling thread's; the main one for threads that have no record. */
 mic_subproc_t *mic_subproc_current(void);
-/* Before the thread's first allocation. */
-void mic_subproc_join(mic_subproc_t *subproc);
+/* Before the thread's first allocation. False: no memory for that, which was reported. */
+bool mic_subproc_join(mic_subproc_t *subproc);
 
 /* A walk over the live heaps; starts as {0}. */
 typedef struct mic_heap_cursor {

@@ -3,6 +3,7 @@
 
 #include "heap/heap.h"
 #include "heap/thread.h"
+#include "os/os.h"
 #include "rt/report.h"
 #include "vm/program.h"
 
@@ -38,36 +39,53 @@ mic_subproc_t *mic_subproc_current(void)
     return mic_thread_is_ready() ? mic_record_subproc(mic_tls.record) : &mic_subproc_main;
 }
 
-void mic_subproc_join(mic_subproc_t *subproc)
+bool mic_subproc_join(mic_subproc_t *subproc)
 {
-    if (mic_subproc_current() == subproc) return;
+    if (mic_subproc_current() == subproc) return true;
     if (mic_subproc_current() != &mic_subproc_main) {
         mic_report_warning(false, "a thread cannot leave its sub-process");
-        return;
+        return true;
     }
     /* what it allocated so far stays behind, like the blocks of a thread that ended */
     mic_thread_detach(false);
-    (void)mic_thread_attach_to(subproc);
+    if (mic_thread_attach_to(subproc)) return true;
+    mic_report_error(ENOMEM, "no memory for a thread of a sub-process; it stays in the main one");
+    return false;
 }
 
 /* The record had a thread of the sub-process; what it holds of the main heap goes, it stays. */
 static void subproc_leave(mic_record_t *record)
 {
-    const bool taken = mic_pool_take(record);
+    const bool deserted = mic_record_claim_deserted(record);
+    const bool taken = deserted || mic_pool_take(record);
     if (taken) mic_record_adopt(record);
     mic_lock_acquire(&record->lock);
     mic_theap_destroy_locked(&record->theap, 0);
     mic_store_release(&record->theap.heap, (uintptr_t)&mic_subproc_main.main);
     mic_store_relaxed(&record->subproc, (uintptr_t)&mic_subproc_main);
     mic_lock_release(&record->lock);
+    if (deserted) {
+        mic_store_release(&record->thread_id, 0);
+        mic_store_relaxed(&record->state, MIC_RECORD_ORPHAN);
+    }
     if (taken) mic_record_put_back(record);
 }
 
+static bool subproc_has_thread_of(const mic_subproc_t *subproc, const mic_record_t *record)
+{
+    return mic_record_subproc(record) == subproc &&
+           mic_load_relaxed(&record->state) == MIC_RECORD_LIVE && !mic_record_is_deserted(record);
+}
+
+/* A thread whose end is not heard of can be joined a moment before the system forgets it. */
+#define SUBPROC_MOMENT_YIELDS 2000
+
 static bool subproc_has_threads(const mic_subproc_t *subproc)
 {
+    int patience = SUBPROC_MOMENT_YIELDS;
     for (const mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
-        if (mic_record_subproc(r) == subproc && mic_load_relaxed(&r->state) == MIC_RECORD_LIVE)
-            return true;
+        for (; subproc_has_thread_of(subproc, r); mic_os_yield())
+            if (patience-- == 0) return true;
     return false;
 }
 

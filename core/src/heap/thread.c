@@ -101,31 +101,38 @@ static mic_record_t *record_new(mic_subproc_t *subproc)
     return record;
 }
 
-/* A thread whose first allocation comes in the last pass of its destructors never gets to hand its
-   record over. Before a new record is made a few old ones are looked at: a dead thread's is taken
-   as it is. */
+bool mic_record_is_deserted(const mic_record_t *record)
+{
+    const uint64_t id = mic_load_acquire(&record->thread_id);
+    /* of another process: we are a child that no fork handler told; whose thread this is is not
+       known */
+    return mic_load_relaxed(&record->process_id) == mic_os_process_id() && id != 0 &&
+           !mic_os_thread_is_alive(id) && mic_load_relaxed(&record->busy) == 0;
+}
+
+bool mic_record_claim_deserted(mic_record_t *record)
+{
+    uint64_t id = mic_load_acquire(&record->thread_id);
+    if (!mic_record_is_deserted(record)) return false;
+    if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) return false;
+    mic_level_down(&mic_levels[MIC_LEVEL_THREADS], 1); /* it never told */
+    return true;
+}
+
+/* Before a new record is made a few old ones are looked at: a deserted one is taken as it is. */
 #define RECORD_LOOK_MAX 8
 
-static mic_record_t *record_of_dead(const mic_subproc_t *subproc)
+static mic_record_t *record_deserted(const mic_subproc_t *subproc)
 {
     static mic_atomic(uintptr_t) cursor; /* hint */
-    const uint64_t process = mic_os_process_id();
     mic_record_t *r = (mic_record_t *)mic_load_relaxed(&cursor);
     for (int i = 0; i < RECORD_LOOK_MAX; i++) {
         if (r == NULL) r = mic_record_first();
         if (r == NULL) break;
         mic_record_t *const record = r;
         r = r->all_next;
-        uint64_t id = mic_load_acquire(&record->thread_id);
-        /* of another process: we are a child that no fork handler told; whose thread this is is
-           not known */
-        if (mic_load_relaxed(&record->process_id) != process ||
-            mic_record_subproc(record) != subproc)
-            continue;
-        if (id == 0 || mic_os_thread_is_alive(id) || mic_load_relaxed(&record->busy) != 0) continue;
-        if (!mic_cas_acqrel(&record->thread_id, &id, mic_os_thread_id())) continue;
+        if (mic_record_subproc(record) != subproc || !mic_record_claim_deserted(record)) continue;
         mic_store_relaxed(&cursor, (uintptr_t)r);
-        mic_level_down(&mic_levels[MIC_LEVEL_THREADS], 1); /* it never told */
         return record;
     }
     mic_store_relaxed(&cursor, (uintptr_t)r);
@@ -152,7 +159,7 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
     if (!mic_process_start()) return false;
     mic_record_t *record = mic_pool_take_any(subproc);
     if (record != NULL) mic_count(MIC_COUNT_RECLAIM_ON_ALLOC, record_pages(record));
-    if (record == NULL) record = record_of_dead(subproc);
+    if (record == NULL) record = record_deserted(subproc);
     if (record != NULL)
         mic_record_adopt(record); /* RF.14: `my` is set last */
     else

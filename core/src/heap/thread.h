@@ -26,6 +26,11 @@ void mic_process_constructed(void);
    memory, or the thread has ended (late). */
 bool mic_thread_attach(void);
 bool mic_thread_attach_to(struct mic_subproc *subproc);
+/* Its thread ended without a word, outside the allocator: its first allocation came in the last
+   pass of its destructors, or there was no key for it. */
+bool mic_record_is_deserted(const mic_record_t *record);
+/* Takes such a record; once. It has no thread then but the caller's id. */
+bool mic_record_claim_deserted(mic_record_t *record);
 /* Hands the record over to the pool; `for_good`: the thread is ending. */
 void mic_thread_detach(bool for_good);
 

@@ -1,10 +1,12 @@
 /* fake-os */
 /* Records and threads: what owner words rely on, attaching and handing over. */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -114,13 +116,56 @@ static void test_end_in_destructors(void **state)
     assert_int_equal(end_late_calls, MIC_TSAN ? 0 : 1);
 }
 
+/* ---- a thread whose end nobody heard of ---- */
+
+typedef struct unheard {
+    mic_subproc_t *subproc;
+    uint64_t id;
+    void *block;
+} unheard_t;
+
+static void *unheard_work(void *arg)
+{
+    unheard_t *const u = arg;
+    if (!mic_subproc_join(u->subproc)) abort();
+    u->id = mic_os_thread_id();
+    u->block = mic_malloc(1000);
+    return NULL;
+}
+
+static void test_unheard_end(void **state)
+{
+    (void)state;
+    mic_free(mic_malloc(10));
+    for (int i = 0; i < 3; i++) {
+        unheard_t u = {.subproc = mic_subproc_new()};
+        pthread_t t;
+        assert_non_null(u.subproc);
+        fake_os_fail(FAKE_OS_THREAD_ARM, 1, EAGAIN, true);
+        assert_int_equal(pthread_create(&t, NULL, unheard_work, &u), 0);
+        pthread_join(t, NULL);
+        fake_os_fail(FAKE_OS_THREAD_ARM, 0, 0, false);
+        const mic_record_t *const record = mic_page_theap(mic_page_of(u.block))->record;
+        assert_int_equal(mic_load_relaxed(&record->thread_id), u.id);
+        assert_int_equal(mic_load_relaxed(&record->state), MIC_RECORD_LIVE);
+        fake_os_settings.dead_thread = u.id;
+        assert_true(mic_record_is_deserted(record));
+        mic_subproc_destroy(u.subproc);
+        assert_false(u.subproc->live);
+        assert_null(mic_page_of(u.block));
+        assert_true(record->in_pool);
+        assert_int_equal(mic_load_relaxed(&record->thread_id), 0);
+        assert_ptr_equal(mic_record_subproc(record), &mic_subproc_main);
+        fake_os_settings.dead_thread = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alignment),
-        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_detach),
-        cmocka_unit_test(test_end_in_destructors),
+        cmocka_unit_test(test_alignment),   cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_detach),      cmocka_unit_test(test_end_in_destructors),
+        cmocka_unit_test(test_unheard_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
