@@ -55,7 +55,10 @@ static void remote_double_free_is_reported(void **state)
     }
 }
 
-/* A span is given back at once, so its second free is that of a foreign address. */
+/* A span is given back at once, so its second free is that of a foreign address; builds that hold it
+   back know it. */
+static const int big_error = CFG_SECURE ? EAGAIN : EINVAL;
+
 static void second_free_of_a_big_block_is_reported(void **state)
 {
     (void)state;
@@ -67,7 +70,7 @@ static void second_free_of_a_big_block_is_reported(void **state)
     mi_free(p);
     api_record_stop();
     assert_int_equal(api_record.errors, 2);
-    assert_int_equal(api_record.last_error, EINVAL);
+    assert_int_equal(api_record.last_error, big_error);
 
     char *const q = mi_malloc(3 * MIC_MIB);
     assert_non_null(q);
@@ -76,7 +79,7 @@ static void second_free_of_a_big_block_is_reported(void **state)
     mi_free(api_opaque_pointer(q));
     api_record_stop();
     assert_int_equal(api_record.errors, 1);
-    assert_int_equal(api_record.last_error, EINVAL);
+    assert_int_equal(api_record.last_error, big_error);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* Collecting. Any thread. */
 #include "alloc/slow.h"
+#include "heap/held.h"
 
 /* What threads that had no record of their own left with the late record. */
 static void collect_late(void)
@@ -36,6 +37,7 @@ void mic_collect(bool force)
             }
         }
     }
+    if (force) mic_held_flush();
     mic_purge_run(force);
 }
 

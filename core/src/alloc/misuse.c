@@ -4,6 +4,7 @@
 
 #include "alloc/slow.h"
 #include "heap/heap.h"
+#include "heap/held.h"
 #include "rt/report.h"
 
 mic_verdict_t mic_examine(const void *p, mic_located_t *at)
@@ -22,11 +23,25 @@ static uint64_t misuse_heap(const mic_page_t *page)
     return heap == NULL ? 0 : heap->number;
 }
 
+/* A free or another use of a free block. */
+static void misuse_report_free(const char *verb, const void *p, size_t bytes, size_t heap)
+{
+    if (verb[0] == 'f')
+        mic_report_error(EAGAIN, "double free of %p (%zu bytes, heap %zu)", p, bytes, heap);
+    else
+        mic_report_error(EAGAIN, "%s of %p, which is free (%zu bytes, heap %zu)", verb, p, bytes,
+                         heap);
+}
+
 void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
                        const mic_located_t *at)
 {
+    mic_held_t held;
     if (verdict == MIC_VERDICT_FOREIGN) {
-        mic_report_error(EINVAL, "%s of %p, which is not a block of this allocator", verb, p);
+        if (CFG_SECURE && mic_held_find(p, &held))
+            misuse_report_free(verb, p, held.block_bytes, (size_t)held.heap);
+        else
+            mic_report_error(EINVAL, "%s of %p, which is not a block of this allocator", verb, p);
         return;
     }
     const size_t bytes = at->page->block_bytes;
@@ -38,11 +53,8 @@ void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
         mic_report_error(EINVAL,
                          "%s of %p, which is not the start of a block (%zu bytes, heap %zu)", verb,
                          p, bytes, heap);
-    else if (verb[0] == 'f')
-        mic_report_error(EAGAIN, "double free of %p (%zu bytes, heap %zu)", p, bytes, heap);
     else
-        mic_report_error(EAGAIN, "%s of %p, which is free (%zu bytes, heap %zu)", verb, p, bytes,
-                         heap);
+        misuse_report_free(verb, p, bytes, heap);
 }
 
 void mic_report_freed_twice(void)

@@ -98,6 +98,7 @@ static void *resize_span_move(mic_theap_t *theap, mic_page_t *page, size_t bytes
         mic_unguard_tail(page);
         mic_unguard_tail(fresh);
         mic_page_move(page, fresh);
+        mic_guard_tail(page); /* it may be held back */
         mic_guard_tail(fresh);
     }
     if (zero) memset(fresh->start + old, 0, fresh->block_bytes - old);

@@ -67,16 +67,18 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
 #define BITS_CHOICE 64u
 #define BITS_CHOICE_BYTES ((size_t)8 * MIC_KIB)
 #define BITS_CHOICE_LEAST 4u
+#define BITS_CHOICE_LARGE 2u /* one of them may have been freed a moment ago */
 
 static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
 {
     const size_t stride = page->stride;
     uint32_t want = (uint32_t)mic_min(BITS_CHOICE, BITS_CHOICE_BYTES / stride);
-    want = (uint32_t)mic_max(want, page->kind == MIC_PAGE_LARGE ? 1 : BITS_CHOICE_LEAST);
+    want = (uint32_t)mic_max(want,
+                             page->kind == MIC_PAGE_LARGE ? BITS_CHOICE_LARGE : BITS_CHOICE_LEAST);
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
     /* what shares the last OS page costs nothing more */
     const uint32_t least = (uint32_t)(active_extend_bytes(theap, page) / stride);
-    const uint32_t has = CFG_HARDENED ? mic_bits_available(page) : mic_page_local_count(page);
+    const uint32_t has = mic_bits_available(page);
     if (has < want / 2 || has == 0) mic_bits_extend(page, (uint32_t)mic_max(want, least));
 }
 

@@ -10,6 +10,7 @@
    never had a second thread has nothing to rebuild. */
 #include "base/check.h"
 #include "heap/heap.h"
+#include "heap/held.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/report.h"
@@ -24,6 +25,7 @@ static void fork_prepare(void)
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
         mic_lock_acquire_for_fork(&r->lock);
     mic_pool_lock_for_fork();
+    mic_held_lock_for_fork();
     mic_arena_lock_for_fork();
     mic_report_lock_for_fork();
     mic_lock_pass_begin();
@@ -34,6 +36,7 @@ static void fork_release(bool child)
     mic_lock_pass_end();
     mic_report_unlock_after_fork(child);
     mic_arena_unlock_after_fork(child);
+    mic_held_unlock_after_fork(child);
     mic_pool_unlock_after_fork(child);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
         (child ? mic_lock_reset : mic_lock_release)(&r->lock);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "heap/active.h"
 #include "heap/heap.h"
+#include "heap/held.h"
 #include "heap/pool.h"
 #include "os/os.h"
 #include "page/guard.h"
@@ -113,6 +114,7 @@ static void theap_unlink_locked(mic_theap_t *theap, mic_page_t *page)
 static void theap_release_run(mic_page_t *page)
 {
     mic_theap_uncount_page(page);
+    if (mic_held_put(page)) return;
     mic_run_t run = mic_page_run(page);
     mic_unguard_page(page);
     if (page->kind == MIC_PAGE_SPAN)
@@ -138,9 +140,9 @@ void mic_theap_release_page_locked(mic_page_t *page)
     theap_release_run(page);
 }
 
-/* A page on a claimed run, linked and owned; block_bytes of a span only. */
+/* A page on a claimed run, linked and owned. Of a span only: block_bytes; its guards are there. */
 static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run,
-                                  size_t block_bytes)
+                                  size_t block_bytes, bool guarded)
 {
     const bool span = cls == MIC_CLASS_SPAN;
     const size_t first = run.slice + (span ? MIC_SPAN_LEAD : 0);
@@ -148,7 +150,7 @@ static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t ru
     mic_page_init(page, run, cls, block_bytes);
     if (span) {
         mic_page_take_span(page);
-        mic_guard_span(page);
+        if (!guarded) mic_guard_span(page);
     }
     mic_record_t *const record = theap->record;
     mic_lock_acquire(&record->lock);
@@ -181,11 +183,16 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
     const size_t lead = MIC_SPAN_LEAD == 0 ? 0 : align_slices;
     mic_run_t run;
     if (slices + lead > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
+    const size_t block_bytes = mic_span_block_bytes(bytes);
+    if (mic_held_take(theap, block_bytes, align_slices, &run)) {
+        *zero = run.zero;
+        return theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, true);
+    }
     if (!mic_run_alloc(MIC_PAGE_SPAN, slices + lead, align_slices, theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
     theap_trim_lead(&run, align_slices);
-    return theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes));
+    return theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, false);
 }
 
 mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero)
@@ -197,7 +204,7 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
         !mic_run_alloc_room(slices + MIC_SPAN_LEAD, run_phase, theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
-    return theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes));
+    return theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes), false);
 }
 
 void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
@@ -393,7 +400,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
                        theap_place(theap), &run))
         return NULL;
-    mic_page_t *const page = theap_add_page(theap, cls, run, 0);
+    mic_page_t *const page = theap_add_page(theap, cls, run, 0, false);
     theap_set_active(theap, page);
     return mic_active_refill(theap, page, fresh_zero);
 }

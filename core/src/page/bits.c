@@ -42,6 +42,19 @@ static uint64_t bits_free(const mic_page_t *page, size_t w)
     return bits_carved(page, w) & ~taken;
 }
 
+/* Without quarantine: medium and large blocks are few, and one that was freed must not come back at
+   once. So a refill hands out one, and that not one that was freed since the last refill. The bits
+   of those that were not, of which there are 64 at most, are in a word that live bits leave. */
+static bool bits_has_rested(const mic_page_t *page)
+{
+    return !CFG_HARDENED && page->kind != MIC_PAGE_SMALL && page->kind != MIC_PAGE_SPAN;
+}
+static mic_atomic(uint64_t) *bits_rested(const mic_page_t *page)
+{
+    mic_assert(page->reserved <= 64);
+    return page->live + 1;
+}
+
 void mic_bits_age(mic_page_t *page)
 {
     for (uint32_t w = 0; w < bits_words(page); w++) {
@@ -64,6 +77,9 @@ static void bits_hold(mic_atomic(uint64_t) *live, uint64_t bits)
 
 uint32_t mic_bits_available(const mic_page_t *page)
 {
+    if (bits_has_rested(page))
+        return mic_bit_count(bits_free(page, 0) & mic_load_relaxed(bits_rested(page)));
+    if (!CFG_HARDENED) return mic_page_local_count(page);
     uint32_t count = 0;
     for (uint32_t w = 0; w < bits_words(page); w++) count += mic_bit_count(bits_free(page, w));
     return count;
@@ -83,6 +99,10 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
     /* not around the corner */
     const uint32_t n = (uint32_t)mic_min(blocks, mic_min(room, page->reserved - at));
     mic_guard_blocks(page, at, at + n);
+    if (bits_has_rested(page)) {
+        const uint64_t before = page->capacity == 0 ? 0 : mic_load_relaxed(bits_rested(page));
+        mic_store_relaxed(bits_rested(page), before | mic_bit_mask(at, n));
+    }
     for (uint32_t i = at; i < at + n; i++) {
         void *const block = mic_page_block(page, i);
         *mic_canary_place(page, block) = mic_canary_of(block);
@@ -93,6 +113,17 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
 }
 
 /* ---- malloc's side ---- */
+
+/* One block, at random, of those that were free at the last refill if there are any. */
+static uint64_t bits_take_one(mic_page_t *page, uint64_t bits, mic_random_t *random)
+{
+    uint64_t from = bits & mic_load_relaxed(bits_rested(page));
+    if (from == 0) from = bits;
+    for (uint32_t skip = mic_random_below(random, mic_bit_count(from)); skip > 0; skip--)
+        from &= from - 1;
+    mic_store_relaxed(bits_rested(page), bits & ~(from & -from));
+    return from & -from;
+}
 
 uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random)
 {
@@ -106,6 +137,7 @@ uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *rando
         if (++w == words) w = 0;
     }
     if (bits == 0) return 0;
+    if (bits_has_rested(page)) bits = bits_take_one(page, bits, random);
     const uint32_t n = mic_bit_count(bits);
     word->base = mic_page_block(page, (size_t)w * 64);
     word->live = page->live + w;

@@ -187,7 +187,7 @@ void mic_bits_put(mic_page_t *page, size_t index);
 void mic_bits_extend(mic_page_t *page, uint32_t blocks);
 /* Hardened: time has passed. */
 void mic_bits_age(mic_page_t *page);
-/* Blocks that could be handed out now. */
+/* Blocks that could be handed out now, if one that was freed a moment ago is not to come back. */
 uint32_t mic_bits_available(const mic_page_t *page);
 /* Hardened: before another thread than the owner frees the block. */
 void mic_bits_clear_block(const mic_page_t *page, size_t index);

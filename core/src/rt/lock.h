@@ -2,7 +2,8 @@
    compare-and-swap and one exchange.
 
    Rank order (a thread takes only higher ranks than it holds; debug builds check it):
-       sub-processes < heaps < record list < late < thread record < pool < arena < meta < report
+       sub-processes < heaps < record list < late < thread record < pool < held <
+       arena < meta < report
 
    Fork: the forking thread takes every lock in its prepare handler and from then until release
    passes all of them, since a handler registered before ours runs after it and may allocate. */
@@ -21,6 +22,7 @@ typedef enum mic_lock_rank {
     MIC_RANK_LATE,
     MIC_RANK_RECORD,
     MIC_RANK_POOL,
+    MIC_RANK_HELD,
     MIC_RANK_ARENA,
     MIC_RANK_META,
     MIC_RANK_REPORT

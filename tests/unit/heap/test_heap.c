@@ -13,6 +13,7 @@
 
 #include "alloc/alloc.h"
 #include "base/check.h"
+#include "heap/held.h"
 #include "heap/thread.h"
 #include "mimalloc-arena.h"
 #include "vm/program.h"
@@ -41,7 +42,10 @@ static void *take(mic_heap_t *heap, size_t bytes)
     return p;
 }
 
-static uint64_t used(void) { return mic_load_relaxed(&mic_vm_counts.used_slices); }
+static uint64_t used(void)
+{
+    return mic_load_relaxed(&mic_vm_counts.used_slices) - (mic_held_bytes() >> MIC_SLICE_SHIFT);
+}
 
 static size_t free_theaps(void)
 {

@@ -14,6 +14,7 @@
 #include "fake_os.h"
 #include "heap/active.h"
 #include "heap/heap.h"
+#include "heap/held.h"
 #include "heap/pool.h"
 #include "heap/thread.h"
 #include "vm/arena.h"
@@ -37,7 +38,10 @@ static int setup(void **state)
     return 0;
 }
 
-static uint64_t used(void) { return mic_load_relaxed(&mic_vm_counts.used_slices); }
+static uint64_t used(void)
+{
+    return mic_load_relaxed(&mic_vm_counts.used_slices) - (mic_held_bytes() >> MIC_SLICE_SHIFT);
+}
 
 static mic_block_t *take(mic_theap_t *t, unsigned cls)
 {
