@@ -76,3 +76,40 @@ fn a_pair_costs_few_instructions() {
         assert!(count >= 25.0, "{told}");
     }
 }
+
+fn output_of(name: &str, arguments: &[&str]) -> Vec<f64> {
+    let output = Command::new(program(name)).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_heap_for_each_request_is_cheap() {
+    const LIMIT: f64 = 2.2;
+    let times = output_of("request", &["21", "2000"]);
+    let [global, one_by_one, at_once, local] = times[..] else { panic!("{times:?}") };
+    let told = format!(
+        "100 boxes: global {global} ns; in a heap {one_by_one} ns one by one ({:.2}), \
+         {at_once} ns at once ({:.2}), {local} ns by the thread's part ({:.2})",
+        one_by_one / global,
+        at_once / global,
+        local / global
+    );
+    tell(&told);
+    for time in [one_by_one, at_once, local] {
+        assert!(time <= LIMIT * global, "{told}, at most {LIMIT}");
+    }
+}
+
+#[test]
+fn the_first_object_of_a_heap_takes_little_memory() {
+    const LIMIT: f64 = 16.0 * 1024.0;
+    let bytes = output_of("first_object", &["200"]);
+    let [first, mean] = bytes[..] else { panic!("{bytes:?}") };
+    let told = format!("first object in a heap: {first} bytes, mean of 199 more {mean}");
+    tell(&told);
+    assert!(first <= LIMIT && mean <= LIMIT, "{told}, at most {LIMIT}");
+    // A page of the system at least: else it was not touched, or not seen.
+    assert!(mean >= 4096.0, "{told}");
+}

@@ -55,7 +55,7 @@ macro_rules! implement_all {
         $(
             #[cfg(feature = "allocator-api2-02")]
             implement!(#[cfg_attr(docsrs, doc(cfg(feature = "allocator-api2-02")))]
-                allocator_api2_02::alloc, $type);
+                allocator_api2::alloc, $type);
             #[cfg(feature = "allocator-api2-04")]
             implement!(#[cfg_attr(docsrs, doc(cfg(feature = "allocator-api2-04")))]
                 allocator_api2_04::alloc, $type);
@@ -65,4 +65,4 @@ macro_rules! implement_all {
     };
 }
 
-implement_all!(crate::MiMalloc);
+implement_all!(crate::MiMalloc, crate::Heap, crate::ArcHeap, crate::LocalHeap<'_>);

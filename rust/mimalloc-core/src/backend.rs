@@ -4,17 +4,6 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-/// The core aligns every block to this, be it smaller than that itself.
-const NATURAL_ALIGN: usize = 16;
-
-/// True if the functions without an alignment do: always when the alignment is no larger than the
-/// size, up to [`NATURAL_ALIGN`]. In this library for smaller blocks too, so the size is not asked,
-/// which matters where it is not a constant. Where the layout is one, so is this.
-#[inline(always)]
-pub(crate) const fn is_plain(layout: Layout) -> bool {
-    layout.align() <= NATURAL_ALIGN
-}
-
 /// Memory to allocate from. Sizes may be 0, and NULL is returned when there is no memory.
 ///
 /// # Safety
@@ -131,80 +120,4 @@ pub(crate) unsafe fn shrink(
         return Some(NonNull::slice_from_raw_parts(dangling(new), 0));
     }
     slice(backend.realloc(block.as_ptr(), old, new), new.size())
-}
-
-// ---- the whole program's memory ------------------------------------------------------------------
-
-/// Frees a block of whatever heap.
-///
-/// # Safety
-///
-/// `block` is a live block that was allocated or last resized with the layout.
-#[cfg(not(miri))]
-#[inline(always)]
-pub(crate) unsafe fn free(block: *mut u8, layout: Layout) {
-    // One call, without a look at the layout: the core ignores both hints in release builds, and
-    // compares them with the block in debug and secure builds.
-    mimalloc_core_sys::mi_free_size_aligned(block.cast(), layout.size(), layout.align());
-}
-
-#[cfg(not(miri))]
-unsafe impl Backend for crate::MiMalloc {
-    #[inline(always)]
-    fn alloc(&self, layout: Layout) -> *mut u8 {
-        use mimalloc_core_sys::{mi_malloc, mi_malloc_aligned};
-        let block = if is_plain(layout) {
-            unsafe { mi_malloc(layout.size()) }
-        } else {
-            unsafe { mi_malloc_aligned(layout.size(), layout.align()) }
-        };
-        block.cast()
-    }
-
-    #[inline(always)]
-    fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        use mimalloc_core_sys::{mi_zalloc, mi_zalloc_aligned};
-        let block = if is_plain(layout) {
-            unsafe { mi_zalloc(layout.size()) }
-        } else {
-            unsafe { mi_zalloc_aligned(layout.size(), layout.align()) }
-        };
-        block.cast()
-    }
-
-    #[inline(always)]
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        free(block, layout);
-    }
-
-    #[inline(always)]
-    unsafe fn realloc(&self, block: *mut u8, _old: Layout, new: Layout) -> *mut u8 {
-        use mimalloc_core_sys::{mi_realloc, mi_realloc_aligned};
-        let block = if is_plain(new) {
-            mi_realloc(block.cast(), new.size())
-        } else {
-            mi_realloc_aligned(block.cast(), new.size(), new.align())
-        };
-        block.cast()
-    }
-}
-
-// The interpreter cannot call C.
-#[cfg(miri)]
-unsafe impl Backend for crate::MiMalloc {
-    fn alloc(&self, layout: Layout) -> *mut u8 {
-        crate::interpreted::alloc(None, layout, false)
-    }
-
-    fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        crate::interpreted::alloc(None, layout, true)
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        crate::interpreted::dealloc(None, block, layout);
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, old: Layout, new: Layout) -> *mut u8 {
-        crate::interpreted::realloc(None, block, old, new)
-    }
 }
