@@ -4,7 +4,7 @@
 .PHONY: help setup build run check test soak bench lint format coverage clean
 
 LIBRARY := $(CURDIR)/build/release/libmimalloc.so
-SOURCES := $(wildcard core bindings tests)
+SOURCES := $(wildcard core bindings tests python)
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \

@@ -12,7 +12,7 @@
 set -u
 
 build=(build-essential cmake ninja-build pkg-config python3)
-required=("${build[@]}" libcmocka-dev python3-pytest clang-format git)
+required=("${build[@]}" libcmocka-dev python3-pytest python3-venv python3-dev clang-format git)
 optional=(
     python3-pytest-timeout python3-matplotlib clang libclang-rt-dev clang-tidy valgrind libc6-dbg gcovr gdb
     spin                                                     # second opinion on the protocols

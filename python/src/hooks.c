@@ -28,7 +28,10 @@
 #include "core.h"
 #include "image.h"
 
-#define MEMBARRIER_GLOBAL 1 /* of linux/membarrier.h, which not every C library brings along */
+/* of linux/membarrier.h, which not every C library brings along */
+#define MEMBARRIER_GLOBAL 1
+#define MEMBARRIER_PRIVATE_EXPEDITED 8
+#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED 16
 
 PyMemAllocatorEx mimpy_below[MIMPY_DOMAINS];
 
@@ -47,7 +50,15 @@ static void install_register_fork(void)
     (void)pthread_atfork(install_lock_acquire, install_lock_release, install_lock_release);
 }
 
-bool mimpy_barrier_all(void) { return syscall(SYS_membarrier, MEMBARRIER_GLOBAL, 0, 0) == 0; }
+static bool barrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+/* Expedited takes microseconds; the other one some milliseconds, and is for kernels before 4.14. */
+bool mimpy_barrier_all(void)
+{
+    return (barrier(MEMBARRIER_REGISTER_PRIVATE_EXPEDITED) &&
+            barrier(MEMBARRIER_PRIVATE_EXPEDITED)) ||
+           barrier(MEMBARRIER_GLOBAL);
+}
 
 /* ---- arguments ---- */
 
@@ -90,11 +101,17 @@ static int domains_from(PyObject *value, unsigned *set)
 
 /* ---- who is in the way ---- */
 
-/* 1: yes, 0: no, -1: exception */
-static int tracemalloc_is_tracing(void)
+/* 1: yes, 0: no, -1: exception. *known is cleared where one cannot ask: in an interpreter that does
+   not allow the module. Then tracemalloc is a hook like any other. */
+static int tracemalloc_is_tracing(bool *known)
 {
     PyObject *const module = PyImport_ImportModule("_tracemalloc");
-    if (module == NULL) return -1;
+    *known = module != NULL;
+    if (module == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_ImportError)) return -1;
+        PyErr_Clear();
+        return 0;
+    }
     PyObject *const answer = PyObject_CallMethod(module, "is_tracing", NULL);
     Py_DECREF(module);
     if (answer == NULL) return -1;
@@ -238,7 +255,8 @@ PyObject *mimpy_install(PyObject *module, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, refuse_obj);
         return NULL;
     }
-    const int tracing = tracemalloc_is_tracing();
+    bool known;
+    const int tracing = tracemalloc_is_tracing(&known);
     if (tracing < 0) return NULL;
     if (tracing > 0) {
         PyErr_SetString(PyExc_RuntimeError, refuse_tracemalloc);
@@ -249,7 +267,7 @@ PyObject *mimpy_install(PyObject *module, PyObject *args, PyObject *kwargs)
     /* blocks outlive the library's destructor: the interpreter frees some later */
     mimpy_core->option_set(mi_option_destroy_on_exit, 0);
     install_lock_acquire();
-    const refusal_t refusal = install_locked(set, force != 0);
+    const refusal_t refusal = install_locked(set, force != 0 && known);
     install_lock_release();
     return refuse(refusal);
 }

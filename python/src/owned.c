@@ -49,11 +49,28 @@ mic_inline void own_free_in(const PyMemAllocatorEx *below, void *p)
 
 /* ---- resizing ---- */
 
+/* A block that grows is likely to grow again: lists do, by an eighth at a time. Beyond a page of the
+   system the room that it gets for that costs address space, and memory only when it is used. Spans
+   have room behind them by themselves. */
+#define GROW_WITH_ROOM_BYTES ((size_t)4096)
+
+static void *own_grow(void *p, size_t size, size_t usable)
+{
+    void *const fresh = mic_malloc(size + size / 2);
+    if (mic_unlikely(fresh == NULL)) return mic_realloc(p, size, false);
+    memcpy(fresh, p, usable);
+    mic_free(p);
+    return fresh;
+}
+
 static __attribute__((noinline)) void *own_realloc_slow(const PyMemAllocatorEx *below, void *p,
                                                         size_t size, bool active)
 {
     if (p == NULL && active) return mic_malloc(size);
     if (p == NULL || !mic_is_owned(p)) return below->realloc(below->ctx, p, size);
+    const size_t usable = mic_usable_size(p);
+    if (size > usable && size >= GROW_WITH_ROOM_BYTES && size <= MIC_CLASS_REQUEST_MAX / 3 * 2)
+        return own_grow(p, size, usable);
     return mic_realloc(p, size, false);
 }
 
