@@ -8,7 +8,8 @@
                                python/ and rust/ where they exist
     tools/run_tests.py soak    the stress tests at full length, release, debug and tsan; the fault
                                sweeps in release and debug; all trials of the death tests, and
-                               10,000 runs of each correct program
+                               10,000 runs of each correct program; CPython's own tests on the
+                               Python package, on every CPython that is found
 
 Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
 in build/test-logs. The last line of the output is `N passed, N failed[, N skipped]`; the exit
@@ -171,10 +172,11 @@ def python_with_pytest():
     return "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
 
-def py_tests(results, folder, limit_minutes=20):
+def py_tests(results, folder, limit_minutes=20, scale=None, only=None):
+    """The tests below a folder; only: those whose names have this in them."""
     if not any((ROOT / folder).rglob("test_*.py")):
         return
-    title = f"pytest {folder}"
+    title = f"pytest {folder}" + (f" {only}" if only else "")
     report = LOGS / f"pytest-{folder.replace('/', '-')}.xml"
     report.unlink(missing_ok=True)
     python = python_with_pytest()
@@ -182,7 +184,9 @@ def py_tests(results, folder, limit_minutes=20):
     probe = [python, "-c", "import pytest_timeout"]
     if subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0:
         command += ["--timeout", "600"]
-    status, output, seconds = run(title, command, limit_minutes)
+    command += ["-k", only] if only else []
+    environment = {"MI_TEST_SCALE": scale} if scale else {}
+    status, output, seconds = run(title, command, limit_minutes, **environment)
     failures, passed, skipped = [], 0, 0
     if report.exists():
         passed, skipped, failures = read_junit(report)
@@ -257,6 +261,7 @@ def tier_soak(results, scale):
         c_tests(results, preset, ["fault"], scale, limit_minutes=12 * 60)
     for preset in ("release", "debug", "secure", "hardened"):
         c_tests(results, preset, ["death"], scale, limit_minutes=12 * 60)
+    py_tests(results, "python", 12 * 60, scale, only="cpython_suite")
 
 
 def main():

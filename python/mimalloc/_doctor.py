@@ -135,8 +135,8 @@ def _install_findings(view: View) -> List[Finding]:
         found.append(
             Finding(
                 False,
-                "CPython's debug hooks are on (-X dev, or PYTHONMALLOC): they do not see blocks that "
-                "install() serves; a preloaded library is below them",
+                "CPython's debug hooks are on (-X dev, or PYTHONMALLOC): they stay on top of the library, "
+                "and cost more than any allocator",
             )
         )
     if view.free_threaded:
