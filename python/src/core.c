@@ -15,6 +15,18 @@ static bool core_replaces_malloc;
 static char core_file[4096];
 
 const mimpy_core_t *mimpy_core = &core_bundled;
+const mimpy_data_t *mimpy_data = &mimpy_data_own;
+
+static void *data_malloc(size_t size) { return core_shared.malloc_aligned(size, MIMPY_DATA_ALIGN); }
+
+static void *data_calloc(size_t count, size_t size)
+{
+    return core_shared.calloc_aligned(count, size, MIMPY_DATA_ALIGN);
+}
+
+static bool data_free_if_owned(void *p) { return core_shared.free_if_owned(p); }
+
+const mimpy_data_t mimpy_data_shared = {data_malloc, data_calloc, data_free_if_owned};
 
 static bool core_find(const char *name, void *function, size_t size)
 {
@@ -57,6 +69,7 @@ static void core_choose_once(void)
 {
     if (core_find_shared()) {
         mimpy_core = &core_shared;
+        mimpy_data = &mimpy_data_shared;
         core_replaces_malloc = core_is_malloc();
         core_bundled.option_set(mi_option_show_stats, 0); /* there is nothing to tell */
     }

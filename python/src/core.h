@@ -50,6 +50,17 @@ typedef struct mimpy_core {
     MIMPY_CORE_FUNCTIONS(MIMPY_CORE_MEMBER)
 } mimpy_core_t;
 
+/* Blocks at multiples of 64 bytes, for array data: as fast as the instance can. */
+#define MIMPY_DATA_ALIGN ((size_t)64)
+typedef struct mimpy_data {
+    void *(*malloc)(size_t size);
+    void *(*calloc)(size_t count, size_t size);
+    bool (*free_if_owned)(void *p);
+} mimpy_data_t;
+extern const mimpy_data_t mimpy_data_own;    /* owned.c */
+extern const mimpy_data_t mimpy_data_shared; /* core.c */
+extern const mimpy_data_t *mimpy_data;       /* of the instance in use */
+
 /* Set by mimpy_core_choose; the table is never changed afterwards. */
 extern const mimpy_core_t *mimpy_core;
 

@@ -10,7 +10,7 @@
 
 PyDoc_STRVAR(
     install_doc,
-    "install(domains=('raw',), *, force=False)\n--\n\n"
+    "install(domains='raw', *, force=False)\n--\n\n"
     "Puts the library behind memory domains of CPython, for all interpreters of the process:\n\n"
     "  raw   the interpreter's own memory, and through pymalloc all blocks of more than 512 bytes\n"
     "  mem   buffers: lists, dicts, bytes\n"

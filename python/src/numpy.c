@@ -59,7 +59,7 @@ static void **numpy_table(void)
 
 /* ---- memory ---- */
 
-#define DATA_ALIGN 64
+#define DATA_ALIGN MIMPY_DATA_ALIGN
 #define HUGE_FROM_BYTES ((size_t)4 << 20)
 #define HUGE_PAGE_BYTES ((uintptr_t)2 << 20)
 
@@ -81,15 +81,15 @@ static void *data_advise(void *p, size_t size, bool huge)
 
 static void *data_malloc(void *ctx, size_t size)
 {
+    if (size < HUGE_FROM_BYTES) return mimpy_data->malloc(size);
     const data_handler_t *const handler = ctx;
-    return data_advise(mimpy_core->malloc_aligned(size, DATA_ALIGN), size, handler->huge);
+    return data_advise(mimpy_data->malloc(size), size, handler->huge);
 }
 
 static void *data_calloc(void *ctx, size_t count, size_t size)
 {
     const data_handler_t *const handler = ctx;
-    return data_advise(mimpy_core->calloc_aligned(count, size, DATA_ALIGN), count * size,
-                       handler->huge);
+    return data_advise(mimpy_data->calloc(count, size), count * size, handler->huge);
 }
 
 static void *data_realloc(void *ctx, void *p, size_t size)
@@ -102,7 +102,7 @@ static void data_free(void *ctx, void *p, size_t size)
 {
     (void)ctx;
     (void)size;
-    mimpy_core->free(p);
+    (void)mimpy_data->free_if_owned(p);
 }
 
 /* ---- memory of a heap: NULL, so MemoryError, when it is closed ---- */
@@ -226,6 +226,7 @@ static data_handler_t default_data;      /* ctx of data_malloc and so on */
 static void *default_malloc(void *ctx, size_t size)
 {
     (void)ctx;
+    if (size < HUGE_FROM_BYTES) return mimpy_data->malloc(size);
     return data_malloc(&default_data, size);
 }
 
@@ -246,7 +247,8 @@ static void *default_realloc(void *ctx, void *p, size_t size)
 static void default_free(void *ctx, void *p, size_t size)
 {
     (void)ctx;
-    if (!mimpy_core->free_if_owned(p) && p != NULL) default_below.free(default_below.ctx, p, size);
+    if (mimpy_data->free_if_owned(p) || p == NULL) return;
+    default_below.free(default_below.ctx, p, size);
 }
 
 /* NumPy's struct, if it is what it is known to be; NULL: an exception is set. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "core.h"
 #include "hooks.h"
 #include "page/free_set.h"
 
@@ -139,3 +140,44 @@ const mimpy_hooks_t mimpy_hooks_own = {
     .active = {ACTIVE(raw), ACTIVE(mem), ACTIVE(obj)},
     .passing = {PASSING(raw), PASSING(mem), PASSING(obj)},
 };
+
+/* ---- array data ---- */
+
+/* Of the classes up to 1 KiB those that a multiple of 64 bytes gets have blocks of a multiple of 64
+   bytes, and so has every page its start: they are aligned as they are. */
+#define DATA_SMALL_MAX (MIC_TABLE_REQUEST_MAX & ~(MIMPY_DATA_ALIGN - 1))
+mic_inline bool data_is_small(size_t size) { return !CFG_BITS && size <= DATA_SMALL_MAX; }
+
+static void *data_malloc(size_t size)
+{
+    if (mic_likely(data_is_small(size))) return mic_malloc(mic_align_up(size, MIMPY_DATA_ALIGN));
+    return mic_alloc_aligned(size, MIMPY_DATA_ALIGN, 0, false);
+}
+
+static void *data_calloc(size_t count, size_t size)
+{
+    const size_t total = mic_api_total(count, size);
+    if (!data_is_small(total)) return mic_alloc_aligned(total, MIMPY_DATA_ALIGN, 0, true);
+    void *const p = mic_malloc(mic_align_up(total, MIMPY_DATA_ALIGN));
+    return p == NULL ? NULL : memset(p, 0, total);
+}
+
+static __attribute__((noinline)) bool data_free_slow(void *p)
+{
+    if (!mic_is_owned(p)) return false;
+    mic_free_slow(p);
+    return true;
+}
+
+static bool data_free_if_owned(void *p)
+{
+    mic_page_t *page = NULL;
+    if (mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
+        mic_unlikely(!mic_page_try_put(page, p)))
+        return data_free_slow(p);
+    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+    return true;
+}
+
+const mimpy_data_t mimpy_data_own = {data_malloc, data_calloc, data_free_if_owned};

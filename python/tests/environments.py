@@ -76,12 +76,11 @@ def environment(python=SYSTEM):
             "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_INSTALL_PREFIX={site}",
         )  # fmt: skip
         _run("cmake", "--build", build, "-j", os.cpu_count() or 1)
-        # over what is there: other tests may be running on it
+        shutil.rmtree(pathlib.Path(site) / "mimalloc", ignore_errors=True)
         shutil.copytree(
             ROOT / "python" / "mimalloc",
             pathlib.Path(site) / "mimalloc",
             ignore=shutil.ignore_patterns("__pycache__"),
-            dirs_exist_ok=True,
         )
         _run("cmake", "--install", build)
     return str(inside)

@@ -21,7 +21,7 @@ BASE = "none"
 #: those of the design, and those that exercise threads, processes and files
 MODULES = """
     test_array test_asyncio test_bytes test_capi test_collections test_dict test_fork1 test_gc test_io
-    test_json test_list test_memoryview test_pickle test_re test_set test_str test_subprocess test_sys
+    test_json test_list test_memoryview test_pickle test_re test_set test_subprocess test_sys
     test_thread test_threading test_tracemalloc test_unicode test_weakref
 """.split()
 #: a few seconds in all

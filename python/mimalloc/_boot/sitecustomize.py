@@ -5,16 +5,22 @@ the environment right, and hands over to the sitecustomize that would have run w
 that this one starts do not see any of it.
 """
 
+from __future__ import annotations
+
 import importlib.machinery
 import importlib.util
 import json
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
-def _do(order):
+def _do(order: dict[str, Any]) -> None:
     for name, value in order["restore"].items():
         if value is None:
             os.environ.pop(name, None)
@@ -27,7 +33,7 @@ def _do(order):
 
     process, began = os.getpid(), time.monotonic()
 
-    def report():
+    def report() -> None:
         if os.getpid() != process:  # a child that was forked
             return
         elapsed = time.monotonic() - began
@@ -40,7 +46,7 @@ def _do(order):
     atexit.register(report)
 
 
-def _next():
+def _next() -> None:
     """Runs the sitecustomize that this one hid, under its name."""
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
