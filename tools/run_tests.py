@@ -212,24 +212,67 @@ def rust_is_there():
     return False
 
 
+def cargo(results, title, arguments, limit_minutes=15, **environment):
+    """One cargo command in rust/; each of its tests counts, a command without tests as one."""
+    verb = 2 if arguments[0] == "miri" else 1
+    command = ["cargo", *arguments[:verb], "--manifest-path", "rust/Cargo.toml", *arguments[verb:]]
+    status, output, seconds = run(title, command, limit_minutes, **environment)
+    told = re.findall(r"^SKIPPED .*$", output, re.M)  # by tests that end well without having run
+    for line in told:
+        print(f"      {line}", flush=True)
+    passed = len(re.findall(r"^test .* \.\.\. ok$", output, re.M)) - len(told)
+    skipped = len(re.findall(r"^test .* \.\.\. ignored", output, re.M)) + len(told)
+    failures = [(name, output) for name in re.findall(r"^test (.*) \.\.\. FAILED$", output, re.M)]
+    if status != 0 and not failures:
+        failures = [(" ".join(map(str, command)), output)]
+    if arguments[0] not in ("test", "miri"):
+        passed = int(status == 0)
+    results.add(title, seconds, passed, skipped, failures)
+
+
 def rust_tests(results):
     if not (ROOT / "rust" / "Cargo.toml").exists():
         return
     if not rust_is_there():
         results.add("rust", 0, skipped=1)
         return
-    command = ["cargo", "test", "--manifest-path", "rust/Cargo.toml", "--workspace", "--no-fail-fast"]
-    status, output, seconds = run("rust", command, 30)
-    told = re.findall(r"^SKIPPED .*$", output, re.M)  # by tests that end well without having run
-    for line in told:
-        print(f"      {line}", flush=True)
-    passed = len(re.findall(r"^test .* \.\.\. ok$", output, re.M))
-    skipped = len(re.findall(r"^test .* \.\.\. ignored", output, re.M))
-    failed = re.findall(r"^test (.*) \.\.\. FAILED$", output, re.M)
-    failures = [(name, output) for name in failed]
-    if status != 0 and not failures:
-        failures = [("cargo test", output)]
-    results.add("rust", seconds, passed - len(told), skipped + len(told), failures)
+    cargo(results, "rust", ["test", "--workspace", "--no-fail-fast"])
+    for example in sorted((ROOT / "rust/mimalloc-core/examples").glob("*.rs")):
+        title = f"rust example {example.stem}"
+        cargo(results, title, ["run", "-q", "-p", "mimalloc-core", "--example", example.stem])
+    both = ["-p", "mimalloc-core-sys", "-p", "mimalloc-core", "--no-fail-fast"]
+    tests = ["--test", "calls", "--test", "symbols", "--test", "global", "--test", "heaps"]
+    for features in ("secure", "debug,local-dynamic-tls", "override,unprefixed"):
+        chosen = ",".join(f"mimalloc-core/{feature}" for feature in features.split(","))
+        cargo(results, f"rust {features}", ["test", *both, *tests, "--features", chosen])
+    # The standard library's Allocator, by the stable compiler; what it has may change in others.
+    nightly = ["test", "-p", "mimalloc-core", "--features", "nightly"]
+    nightly += ["--test", "allocator", "--test", "heaps", "--no-fail-fast"]
+    cargo(results, "rust nightly", nightly, RUSTC_BOOTSTRAP="1")
+    everything = ["--workspace", "--all-targets"]
+    cargo(results, "rust clippy", ["clippy", *everything, "--", "-D", "warnings"])
+    for features in ("", "std", "allocator-api2-04,serde"):
+        chosen = ["-p", "mimalloc-core", "--no-default-features", "--features", features]
+        cargo(results, f"rust clippy only {features}", ["clippy", *chosen, "--", "-D", "warnings"])
+    cargo(results, "rust format", ["fmt", "--all", "--check"])
+    cargo(results, "rust doc", ["doc", "--workspace", "--no-deps"], RUSTDOCFLAGS="-D warnings")
+    rust_interpreted(results)
+
+
+def rust_interpreted(results):
+    """The tests for programs under Miri, a component of a nightly toolchain."""
+    probe = ["cargo", "+nightly", "miri", "--version"]
+    try:
+        there = subprocess.run(probe, capture_output=True).returncode == 0
+    except OSError:
+        there = False
+    if not there:
+        print("  SKIPPED rust miri: rustup +nightly component add miri rust-src", flush=True)
+        results.add("rust miri", 0, skipped=1)
+        return
+    target = ROOT / "rust" / "target" / "miri"
+    command = ["miri", "test", "-p", "mimalloc-core", "--test", "interpreted", "--target-dir", target]
+    cargo(results, "rust miri", command, RUSTUP_TOOLCHAIN="nightly")
 
 
 # ---- tiers ---------------------------------------------------------------------------------------

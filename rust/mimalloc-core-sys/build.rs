@@ -4,6 +4,7 @@
 //! or `MIMALLOC_CORE_LIB_DIR`), and only if it has `mi_free_if_owned`: other libraries of the name
 //! mimalloc lack it, and programs that use it would not link.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -245,7 +246,7 @@ fn core_files(core: &Path) -> Result<Vec<PathBuf>> {
 fn build() -> Result<()> {
     let folders = folders();
     let (source, include) = (folders.core.join("src"), folders.core.join("include"));
-    let prefix_header = PathBuf::from(cargo("CARGO_MANIFEST_DIR")).join("c/prefix.h");
+    let prefix_header = out_dir().join("mimalloc-core-prefix.h");
     let is_prefixed = !feature("UNPREFIXED");
     let is_debug = feature("DEBUG");
 
@@ -280,6 +281,7 @@ fn build() -> Result<()> {
         }
     }
     if is_prefixed {
+        fs::write(&prefix_header, prefix_text(&folders.core)?)?;
         compiler.flag("-include").flag(path_text(&prefix_header)?);
         println!("cargo:rustc-cfg=mimalloc_core_prefixed");
     }
@@ -298,12 +300,59 @@ fn build() -> Result<()> {
         // The folder itself, past the symbolic link: cargo looks at the times of what is in it.
         println!("cargo:rerun-if-changed={}", folder.canonicalize()?.display());
     }
-    println!("cargo:rerun-if-changed={}", prefix_header.display());
     tell(&out_dir(), Some(&include), if is_prefixed { PREFIX } else { "" });
     if is_prefixed {
         println!("cargo:prefix_header={}", prefix_header.display());
     }
     Ok(())
+}
+
+// ---- names ---------------------------------------------------------------------------------------
+
+/// A header that renames, when it is included before everything else, whatever other objects could
+/// see: each function `mi_` that the headers declare, and each name `mic_` of the sources. (Of the
+/// latter types and what is local to a file as well: that does no harm.) Macros keep their names.
+fn prefix_text(core: &Path) -> Result<String> {
+    let mut names = BTreeSet::new();
+    let mut macros = BTreeSet::new();
+    let mut folders = vec![core.join("include")];
+    for entry in fs::read_dir(core.join("src"))? {
+        folders.push(entry?.path());
+    }
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(folder)? {
+            let text = fs::read_to_string(entry?.path())?;
+            for (before, word, after) in words(&text) {
+                if before.ends_with("#define ") {
+                    macros.insert(word.to_string());
+                } else if word.starts_with("mic_")
+                    || word.starts_with("mi_") && after.starts_with('(')
+                {
+                    names.insert(word.to_string());
+                }
+            }
+        }
+    }
+    let mut text = String::new();
+    for name in names.difference(&macros) {
+        let short = if name.starts_with("mic_") { name } else { &name["mi_".len()..] };
+        text += &format!("#define {} {}{}\n", name, PREFIX, short);
+    }
+    Ok(text)
+}
+
+/// The identifiers of a text, each with what is before and behind it.
+fn words(text: &str) -> Vec<(&str, &str, &str)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut start = 0;
+    while let Some(offset) = text[start..].find(is_part) {
+        let first = start + offset;
+        let end = text[first..].find(|c| !is_part(c)).map_or(text.len(), |length| first + length);
+        found.push((&text[..first], &text[first..end], &text[end..]));
+        start = end;
+    }
+    found
 }
 
 fn path_text(path: &Path) -> Result<&str> {

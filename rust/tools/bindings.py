@@ -1,22 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the parts of mimalloc-core-sys that follow from the C sources; run it after a change there.
+"""Writes the functions of mimalloc-core-sys from the C headers; run it after a change of these.
 
-    rust/tools/bindings.py           src/functions.rs and c/prefix.h
-    rust/tools/bindings.py --check   writes nothing; status 1 if one of them is out of date
+    rust/tools/bindings.py           writes rust/mimalloc-core-sys/src/functions.rs
+    rust/tools/bindings.py --check   writes nothing; status 1 if that is out of date
 
-src/functions.rs declares every function of core/include; c/prefix.h renames every function and
-variable of the core that other objects can see, so that a program may contain another library with
-the same names. The tests of the crate compare what is written here with the header, by the compiler
-and by nm.
+The tests of the crate compare what is written here with the headers, by the C compiler.
 """
 
-import concurrent.futures
-import os
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 import textwrap
 
 RUST = pathlib.Path(__file__).resolve().parents[1]
@@ -26,9 +19,6 @@ PREFIX = "mimalloc_core_"
 
 # In the order of mimalloc.h.
 HEADERS = ["", "-arena", "-heap", "-options", "-posix", "-process", "-stats", "-ext"]
-
-MODES = [[], ["-DMIC_MODE_DEBUG=1"], ["-DMIC_MODE_SECURE=1", "-DMIC_MODE_HARDENED=1"]]
-TEXT = {"capture_output": True, "text": True}
 
 TYPES = {
     "void": "c_void", "char": "c_char", "unsigned char": "c_uchar", "wchar_t": "wchar_t",
@@ -122,54 +112,18 @@ def functions_rs():
     return "\n".join([*lines, "}", ""])
 
 
-def shared_names():
-    """Functions and variables of the core that have external linkage, in whatever mode."""
-    sources = sorted(CORE.glob("src/*/*.c"))
-    with tempfile.TemporaryDirectory() as folder:
-
-        def names_of(job):
-            number, (mode, source) = job
-            made = f"{folder}/{number}.o"
-            command = ["cc", "-std=gnu17", "-w", "-O0", "-fPIC", *mode, "-c", str(source), "-o", made]
-            command += [f"-I{CORE}/src", f"-I{CORE}/include"]
-            subprocess.run(command, check=True)
-            listed = subprocess.run(["nm", "-g", "-j", "--defined-only", made], check=True, **TEXT)
-            return listed.stdout.split()
-
-        jobs = enumerate((mode, source) for mode in MODES for source in sources)
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            return sorted({name for names in pool.map(names_of, jobs) for name in names})
-
-
-def prefix_h():
-    lines = [
-        "/* Written by rust/tools/bindings.py from the sources of the core: do not edit.",
-        "   Included before everything else, it renames what other objects can see. */",
-        "#ifndef MIMALLOC_CORE_PREFIX_H",
-        "#define MIMALLOC_CORE_PREFIX_H",
-        "",
-    ]
-    for name in shared_names():
-        short = name[3:] if name.startswith("mi_") else name
-        lines.append(f"#define {name} {PREFIX}{short}")
-    return "\n".join([*lines, "", "#endif", ""])
-
-
 def main():
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.exit(__doc__)
-    stale = False
-    for path, text in ((CRATE / "src/functions.rs", functions_rs()), (CRATE / "c/prefix.h", prefix_h())):
-        if path.exists() and path.read_text() == text:
-            continue
-        stale = True
-        if check:
-            print(f"{path.relative_to(RUST.parent)}: out of date: run rust/tools/bindings.py")
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    return 1 if check and stale else 0
+    path, text = CRATE / "src/functions.rs", functions_rs()
+    if path.read_text() == text:
+        return 0
+    if check:
+        print(f"{path.relative_to(RUST.parent)}: out of date: run rust/tools/bindings.py")
+        return 1
+    path.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":

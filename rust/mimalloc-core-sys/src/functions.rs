@@ -630,6 +630,10 @@ extern "C" {
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_theap_set_default")]
     pub fn mi_theap_set_default(theap: *mut mi_theap_t) -> *mut mi_theap_t;
     /// The thread heap that `mi_malloc()` of the calling thread allocates from.
+    ///
+    /// - returns never NULL. Where there is no memory for what a thread needs, and in a thread that
+    ///   is past its end, one that belongs to nobody: allocating from it fails, as default it is
+    ///   ignored
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_theap_get_default")]
     pub fn mi_theap_get_default() -> *mut mi_theap_t;
     /// `mi_heap_collect()` for what the calling thread has in a heap.
@@ -740,7 +744,8 @@ extern "C" {
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_subproc_destroy")]
     pub fn mi_subproc_destroy(subproc: mi_subproc_id_t);
     /// Makes the calling thread belong to a sub-process until it ends. To be called before the thread
-    /// allocates for the first time; blocks from before stay in the sub-process they are in.
+    /// allocates for the first time; blocks from before stay in the sub-process they are in. Without
+    /// memory for that an error is reported, errno is ENOMEM, and the thread stays in the main one.
     ///
     /// - `subproc`: NULL id: nothing happens
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_subproc_add_current_thread")]

@@ -116,7 +116,10 @@ impl Arena {
     /// use mimalloc_core::Arena;
     /// use std::mem::MaybeUninit;
     ///
-    /// let memory = Box::leak(vec![MaybeUninit::uninit(); 1 << 20].into_boxed_slice());
+    /// static mut MEMORY: [MaybeUninit<u8>; 1 << 20] = [MaybeUninit::uninit(); 1 << 20];
+    ///
+    /// // Nobody else takes it.
+    /// let memory = unsafe { &mut *std::ptr::addr_of_mut!(MEMORY) };
     /// let range = memory.as_ptr_range();
     /// let arena = Arena::from_slice(memory)?;
     /// assert!(range.contains(&arena.area().cast()));
@@ -125,7 +128,8 @@ impl Arena {
     ///
     /// # Errors
     ///
-    /// If it is too small, or if there is no memory to describe it.
+    /// If it is too small, if it is in an arena already, as every block of this library is, or if
+    /// there is no memory to describe it.
     pub fn from_slice(memory: &'static mut [MaybeUninit<u8>]) -> Result<Self, ArenaError> {
         let mut id = core::ptr::null_mut();
         let start = memory.as_mut_ptr().cast();

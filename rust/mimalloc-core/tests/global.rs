@@ -139,3 +139,10 @@ fn blocks_are_freed_by_other_threads() {
     maker.join().unwrap();
     assert_eq!(sum, 1999 * 2000 / 2);
 }
+
+/// Its memory is in an arena already: a second one of the same bytes would hand them out twice.
+#[test]
+fn a_block_does_not_become_an_arena() {
+    let memory = Box::leak(vec![std::mem::MaybeUninit::<u8>::uninit(); 4 << 20].into_boxed_slice());
+    assert!(mimalloc_core::Arena::from_slice(memory).is_err());
+}

@@ -9,6 +9,7 @@ use mimalloc_core::{ArcHeap, Arena, Heap, MiMalloc};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Barrier};
 use std::thread;
@@ -331,7 +332,9 @@ impl<'h> TryWithCapacity<'h> for VecIn<u8, &'h Heap> {
 
 #[test]
 fn an_arena_may_be_memory_of_the_program() {
-    let memory = Box::leak(vec![MaybeUninit::<u8>::new(0xff); 4 << 20].into_boxed_slice());
+    static mut MEMORY: [MaybeUninit<u8>; 4 << 20] = [MaybeUninit::new(0xff); 4 << 20];
+    static mut SMALL: [MaybeUninit<u8>; 1000] = [MaybeUninit::uninit(); 1000];
+    let memory = unsafe { &mut *ptr::addr_of_mut!(MEMORY) };
     let range = memory.as_ptr_range();
     let arena = Arena::from_slice(memory).unwrap();
     let heap = arena.heap().unwrap();
@@ -341,7 +344,7 @@ fn an_arena_may_be_memory_of_the_program() {
     let zeroes = BoxIn::<[u8], _>::new_zeroed_slice_in(100_000, &heap);
     let zeroes = unsafe { zeroes.assume_init() };
     assert!(zeroes.iter().all(|&byte| byte == 0), "dirty memory is not taken for zeroes");
-    assert!(Arena::from_slice(Box::leak(vec![MaybeUninit::uninit(); 1000].into())).is_err());
+    assert!(Arena::from_slice(unsafe { &mut *ptr::addr_of_mut!(SMALL) }).is_err());
 }
 
 /// Collections of the standard library.
