@@ -256,15 +256,16 @@ mi_theap_malloc_aligned(mi_theap_t *theap, size_t size,
 mi_decl_nodiscard mi_decl_export void *mi_theap_realloc(mi_theap_t *theap, void *p,
                                                         size_t newsize) mi_attr_noexcept
     mi_attr_alloc_size(3);
-/** Sets how many objects of a thread heap are put in front of a guard page, in place of option
-    guarded_sample_rate. Without effect where that option has none (docs/OPTIONS.md).
+/** Sets how many objects of a thread heap are put between inaccessible pages, in place of option
+    guarded_sample_rate. The first call of a process looks for the stack unwinder and takes memory
+    for 512 such objects; where that fails nothing is sampled. Takes some microseconds.
     @param theap       of the calling thread
     @param sample_rate guard one in this many objects; 0: none
     @param seed        where sampling starts; 0: anywhere */
 mi_decl_export void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample_rate,
                                                      size_t seed) mi_attr_noexcept;
-/** Sets which sizes are guarded, in place of options guarded_min and guarded_max. Without effect
-    where these have none (docs/OPTIONS.md).
+/** Sets which sizes are guarded, in place of options guarded_min and guarded_max. Nothing above
+    64 MiB is.
     @param theap of the calling thread
     @param min   bytes of the smallest object that is guarded
     @param max   bytes of the largest one; less than min: min */

@@ -7,6 +7,7 @@
 
 #include "alloc/slow.h"
 #include "base/check.h"
+#include "heap/sample.h"
 #include "os/os.h"
 #include "rt/report.h"
 
@@ -55,6 +56,10 @@ void *mic_alloc_aligned_in(mic_theap_t *theap, size_t bytes, size_t alignment, s
         return NULL;
     }
     if (mic_unlikely(bytes > MIC_SIZE_MAX)) return mic_alloc_slow_in(theap, bytes, false);
+    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) {
+        void *const guarded = mic_alloc_sampled_in(theap, bytes, alignment, offset, zero);
+        if (guarded != NULL) return guarded;
+    }
     if (mic_likely((offset & (alignment - 1)) == 0)) {
         if (alignment <= MIC_ALIGN_MAX_NATURAL)
             return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);

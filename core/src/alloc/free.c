@@ -44,6 +44,7 @@ static void free_local_slow(mic_page_t *page, size_t index)
 
 void mic_free_span(mic_page_t *page)
 {
+    if (mic_page_is_sampled(page)) mic_guarded_note_free(page);
     if ((page->flags & MIC_PAGE_EMPTIED) == 0 && mic_purge_at_once(mic_page_run(page)))
         page->flags |= MIC_PAGE_EMPTIED;
     if (CFG_HARDENED && (page->flags & MIC_PAGE_EMPTIED) == 0 && mic_page_purge(page))

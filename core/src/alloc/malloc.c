@@ -5,6 +5,7 @@
 
 #include "alloc/slow.h"
 #include "base/check.h"
+#include "heap/sample.h"
 #include "os/os.h"
 #include "rt/report.h"
 
@@ -118,6 +119,9 @@ static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
     mic_record_t *const record = theap->record;
     mic_record_enter(record);
     void *const p = alloc_from(theap, bytes, zeroed);
+    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0))
+        mic_sample_pass(theap, bytes <= MIC_CLASS_REQUEST_MAX ? mic_class_of_request(bytes)
+                                                              : MIC_CLASS_SPAN);
     if (CFG_DEBUG && mic_deep_enabled) alloc_check_deep(theap);
     mic_record_leave(record);
     return p;
@@ -141,6 +145,13 @@ static mic_theap_t *alloc_theap(mic_theap_t *theap)
     if (mic_likely(theap == &theap->record->theap) || mic_theap_is_open(theap)) return theap;
     if (mic_tls.theap == theap) mic_tls.theap = &theap->record->theap;
     return &theap->record->theap;
+}
+
+void *mic_alloc_sampled_in(mic_theap_t *theap, size_t bytes, size_t alignment, size_t offset,
+                           bool zero)
+{
+    theap = alloc_theap(theap);
+    return theap == NULL ? NULL : mic_sample(theap, bytes, alignment, offset, zero);
 }
 
 /* Periodic work; the user's callback may have ended the thread's record. NULL: no memory. */
@@ -168,6 +179,13 @@ static void *alloc_once(mic_theap_t *theap, size_t bytes, bool *zeroed)
     return alloc_ready(theap, bytes, zeroed);
 }
 
+/* Also what is not memory but addresses, and the charge for it. */
+static void alloc_collect_all(void)
+{
+    mic_guarded_flush();
+    mic_collect(true);
+}
+
 static void *alloc_failed(size_t bytes)
 {
     mic_report_error(bytes > MIC_SIZE_MAX ? EOVERFLOW : ENOMEM,
@@ -180,9 +198,13 @@ void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
 {
     if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
     bool zeroed;
+    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) {
+        void *const guarded = mic_alloc_sampled_in(theap, bytes, 1, 0, zero);
+        if (guarded != NULL) return guarded;
+    }
     void *p = alloc_once(theap, bytes, &zeroed);
     if (mic_unlikely(p == NULL)) {
-        mic_collect(true);
+        alloc_collect_all();
         p = alloc_once(theap, bytes, &zeroed);
         if (p == NULL) return alloc_failed(bytes);
     }
@@ -271,7 +293,7 @@ void *mic_alloc_span_in(mic_theap_t *theap, size_t bytes, size_t alignment, bool
     bool zeroed;
     mic_page_t *page = span_once(theap, &wish, &zeroed);
     if (page == NULL) {
-        mic_collect(true);
+        alloc_collect_all();
         page = span_once(theap, &wish, &zeroed);
         if (page == NULL) return alloc_failed(bytes);
     }

@@ -5,11 +5,16 @@
 #include "alloc/slow.h"
 #include "heap/heap.h"
 #include "heap/held.h"
+#include "heap/sample.h"
 #include "rt/report.h"
 
 mic_verdict_t mic_examine(const void *p, mic_located_t *at)
 {
     if (!mic_locate(p, at)) return MIC_VERDICT_FOREIGN;
+    if (mic_page_is_sampled(at->page)) {
+        if (p != mic_guarded_block(at->page)) return MIC_VERDICT_INNER;
+        if (!mic_guarded_is_whole(at->page)) return MIC_VERDICT_DAMAGED;
+    }
     if (CFG_BITS) return mic_bits_check(at->page, p, &at->index);
     /* inner pointers are legal only in pages that handed one out */
     const bool legal = !at->inner || (mic_page_owner(at->page) & MIC_OWNER_INNER) != 0;
@@ -37,14 +42,17 @@ void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
                        const mic_located_t *at)
 {
     mic_held_t held;
+    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) mic_guarded_tell(p);
     if (verdict == MIC_VERDICT_FOREIGN) {
-        if (CFG_SECURE && mic_held_find(p, &held))
+        if (mic_guarded_was(p, &held.block_bytes, &held.heap) ||
+            (CFG_SECURE && mic_held_find(p, &held)))
             misuse_report_free(verb, p, held.block_bytes, (size_t)held.heap);
         else
             mic_report_error(EINVAL, "%s of %p, which is not a block of this allocator", verb, p);
         return;
     }
-    const size_t bytes = at->page->block_bytes;
+    const size_t bytes =
+        mic_page_is_sampled(at->page) ? mic_guarded_bytes(at->page) : at->page->block_bytes;
     const size_t heap = (size_t)misuse_heap(at->page);
     if (verdict == MIC_VERDICT_DAMAGED)
         mic_report_error(EFAULT, "%s of %p, beyond whose end was written (%zu bytes, heap %zu)",

@@ -130,7 +130,7 @@ static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
     mic_located_t at;
     if (mic_unlikely(!resize_examine(p, &at))) return NULL;
     const size_t usable = mic_located_usable(&at, p);
-    const bool same = resize_same_heap(theap, at.page);
+    const bool same = resize_same_heap(theap, at.page) && !mic_page_is_sampled(at.page);
     if (bytes > MIC_CLASS_REQUEST_MAX && bytes <= MIC_SIZE_MAX && at.page->kind == MIC_PAGE_SPAN &&
         !at.inner) {
         /* into another heap the pages of a span move only when it grows: that keeps all of them */
@@ -159,7 +159,9 @@ void *mic_realloc_aligned_in(mic_theap_t *theap, void *p, size_t bytes, size_t a
     const size_t usable = mic_located_usable(&at, p);
     const bool aligned =
         mic_is_power_of_two(alignment) && (((uintptr_t)p + offset) & (alignment - 1)) == 0;
-    if (aligned && resize_fits(usable, bytes) && resize_same_heap(theap, at.page)) return p;
+    if (aligned && resize_fits(usable, bytes) && resize_same_heap(theap, at.page) &&
+        !mic_page_is_sampled(at.page))
+        return p;
     return resize_move(p, mic_alloc_aligned_in(theap, bytes, alignment, offset, false), usable,
                        bytes, zero);
 }

@@ -3,11 +3,15 @@
 #define MIC_ALLOC_SLOW_H
 
 #include "alloc/alloc.h"
+#include "heap/guarded.h"
 #include "heap/thread.h"
 #include "page/free_set.h"
 
 /* Any size, any thread state; zeroed if asked. NULL with ENOMEM. */
 void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero);
+/* A guarded block if one is due: while mic_sampling only. */
+void *mic_alloc_sampled_in(mic_theap_t *theap, size_t bytes, size_t alignment, size_t offset,
+                           bool zero);
 /* One block in a page of its own whose start is a multiple of alignment (>= a slice). */
 void *mic_alloc_span_in(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero);
 /* The same with room to grow in place, for a block that realloc made larger before; starts `phase`
@@ -41,6 +45,7 @@ void mic_report_freed_twice(void);
 /* Usable bytes behind a pointer that was examined. */
 mic_inline size_t mic_located_usable(const mic_located_t *at, const void *p)
 {
+    if (mic_page_is_sampled(at->page)) return mic_guarded_bytes(at->page);
     return mic_page_usable(at->page) - (size_t)((const char *)p - at->block);
 }
 

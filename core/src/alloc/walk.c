@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "heap/guarded.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "page/free_set.h"
@@ -109,12 +110,16 @@ static bool walk_page(const mic_walk_t *walk, const mic_page_t *page)
     const mic_block_t *const list =
         seen.active && !CFG_BITS ? mic_theap_list_seen(theap, page->cls) : NULL;
     const size_t stride = page->kind == MIC_PAGE_SPAN ? seen.block_bytes : page->stride;
-    const mic_area_t area = {.used = mic_page_live_bits(page, list, bits),
-                             .blocks = page->start,
-                             .block_bytes = stride,
-                             .usable = mic_page_usable(page),
-                             .reserved = page->reserved * stride,
-                             .committed = seen.capacity * stride};
+    mic_area_t area = {.used = mic_page_live_bits(page, list, bits),
+                       .blocks = page->start,
+                       .block_bytes = stride,
+                       .usable = mic_page_usable(page),
+                       .reserved = page->reserved * stride,
+                       .committed = seen.capacity * stride};
+    if (mic_page_is_sampled(page)) { /* the pointer that the program has */
+        area.blocks = mic_guarded_block(page);
+        area.usable = mic_guarded_bytes(page);
+    }
     mic_lock_release(&record->lock);
     return walk_show(walk, &area, bits);
 }

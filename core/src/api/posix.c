@@ -103,6 +103,8 @@ static bool posix_size_is_possible(const void *p, size_t size, size_t alignment,
     const size_t usable = mic_locate(p, &at) ? mic_located_usable(&at, p) : 0;
     if (usable == 0) return true; /* not ours: free tells */
     if (size > usable) return false;
+    if (usable != 0 && mic_page_is_sampled(at.page)) /* it knows what was asked for */
+        return said == MIC_SAID_AT_MOST || mic_max(size, 1) == usable;
     if (said == MIC_SAID_AT_MOST || mic_good_size(size) == usable) return true;
     if (posix_is_in_spare_span(at.page, usable, size)) return true;
     /* resizing leaves a block where it is while half of it is used; an aligned one may be larger */

@@ -1,6 +1,7 @@
 /* Thread heaps. They belong to the calling thread; another thread's, a mistake, is taken for the
    calling thread's part of the same heap, so that nothing is damaged. */
 #include "api/handle.h"
+#include "heap/sample.h"
 #include "heap/thread.h"
 
 static mic_theap_t *theap_mine(mi_theap_t *handle)
@@ -70,14 +71,14 @@ void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize)
     return t == NULL ? NULL : mic_realloc_in(t, p, newsize, false);
 }
 
-/* Of builds that sample objects into guarded pages; in the others there is nothing to set. */
-
 void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample_rate, size_t seed)
 {
-    (void)theap, (void)sample_rate, (void)seed;
+    mic_theap_t *const t = theap_mine(theap);
+    if (t != NULL) mic_sample_set_rate(t, sample_rate, seed);
 }
 
 void mi_theap_guarded_set_size_bound(mi_theap_t *theap, size_t min, size_t max)
 {
-    (void)theap, (void)min, (void)max;
+    mic_theap_t *const t = theap_mine(theap);
+    if (t != NULL) mic_sample_set_bounds(t, min, max);
 }

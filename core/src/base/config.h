@@ -25,6 +25,9 @@
 #ifndef MIC_CFG_SHOW_ERRORS
 #define MIC_CFG_SHOW_ERRORS 0
 #endif
+#ifndef MIC_CFG_GUARDED
+#define MIC_CFG_GUARDED 0
+#endif
 #ifndef MIC_CFG_NO_THP
 #define MIC_CFG_NO_THP 0
 #endif

@@ -143,6 +143,7 @@ static void numbers_add_memory(mi_stats_t *stats)
     stats->reset.total = numbers_counter(MIC_COUNT_RESET_BYTES);
     stats->reset_calls.total = numbers_counter(MIC_COUNT_RESET_CALLS);
     stats->arena_rollback_count.total = numbers_counter(MIC_COUNT_CLAIM_ROLLBACKS);
+    stats->malloc_guarded_count.total = numbers_counter(MIC_COUNT_GUARDED);
     stats->arena_purges.total = numbers_counter(MIC_COUNT_PURGE_ROUNDS);
 }
 

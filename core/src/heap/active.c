@@ -147,6 +147,34 @@ size_t mic_active_left(const mic_theap_t *theap, const mic_page_t *page)
     return n;
 }
 
+static size_t active_cut_list(mic_theap_t *theap, mic_page_t *page, size_t most)
+{
+    mic_block_t **end = &theap->list[page->cls];
+    size_t stay = 0;
+    for (; stay < most && *end != NULL; stay++) end = &(*end)->next;
+    mic_block_t *const rest = *end;
+    *end = NULL;
+    mic_compiler_barrier();
+    const uint32_t used = page->used;
+    mic_page_return_active(page, rest);
+    const uint32_t back = used - page->used;
+    theap->given[page->cls] -= back;
+    theap->totals.n[page->cls] -= back;
+    theap->in_order &= ~((uint64_t)1 << page->cls);
+    return stay;
+}
+
+size_t mic_active_cut(mic_theap_t *theap, mic_page_t *page, size_t most)
+{
+    if (!CFG_BITS) return active_cut_list(theap, page, most);
+    mic_word_t *const word = &theap->word[page->cls];
+    const uint32_t back = mic_bits_cut(page, word, most);
+    theap->given[page->cls] -= back;
+    theap->totals.n[page->cls] -= back;
+    if (CFG_HARDENED) theap->taken[page->cls] -= back;
+    return mic_bit_count(word->bits);
+}
+
 void mic_active_return(mic_theap_t *theap, mic_page_t *page)
 {
     const unsigned cls = page->cls;

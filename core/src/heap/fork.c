@@ -9,6 +9,7 @@
    descriptors of segments with pages, a small part of what the fork itself cost. A process that
    never had a second thread has nothing to rebuild. */
 #include "base/check.h"
+#include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/held.h"
 #include "heap/thread.h"
@@ -26,6 +27,7 @@ static void fork_prepare(void)
         mic_lock_acquire_for_fork(&r->lock);
     mic_pool_lock_for_fork();
     mic_held_lock_for_fork();
+    mic_guarded_lock_for_fork();
     mic_arena_lock_for_fork();
     mic_report_lock_for_fork();
     mic_lock_pass_begin();
@@ -36,6 +38,7 @@ static void fork_release(bool child)
     mic_lock_pass_end();
     mic_report_unlock_after_fork(child);
     mic_arena_unlock_after_fork(child);
+    mic_guarded_unlock_after_fork(child);
     mic_held_unlock_after_fork(child);
     mic_pool_unlock_after_fork(child);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)

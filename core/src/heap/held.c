@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "heap/guarded.h"
 #include "heap/heap.h"
 #include "os/os.h"
 #include "page/free_set.h"
@@ -113,6 +114,10 @@ static bool held_is_wanted(const mic_page_t *page)
 
 bool mic_held_put(mic_page_t *page)
 {
+    if (mic_page_is_sampled(page)) {
+        mic_guarded_put(page);
+        return true;
+    }
     if (!held_is_wanted(page)) return false;
     const mic_heap_t *const heap = mic_theap_heap(mic_page_theap(page));
     held_span_t span = {.run = mic_page_run(page),

@@ -21,8 +21,9 @@ typedef struct mic_held {
     uint64_t heap; /* number of its heap */
 } mic_held_t;
 
-/* A span is to be freed, and in no list any more. True: it is held, its owner word is 0, and its
-   run is not the caller's any more. Older ones may be freed instead. [lock: record] */
+/* A span is to be freed, and in no list any more; a guarded block's goes to its slot. True: it is
+   held, its owner word is 0, and its run is not the caller's any more. Older ones may be freed
+   instead. [lock: record] */
 bool mic_held_put(mic_page_t *page);
 /* A held span of this geometry that was held long enough: its run, with guards in place. *zero: it
    reads as zero. */

@@ -140,9 +140,8 @@ void mic_theap_release_page_locked(mic_page_t *page)
     theap_release_run(page);
 }
 
-/* A page on a claimed run, linked and owned. Of a span only: block_bytes; its guards are there. */
-static mic_page_t *theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run,
-                                  size_t block_bytes, bool guarded)
+mic_page_t *mic_theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run, size_t block_bytes,
+                               bool guarded)
 {
     const bool span = cls == MIC_CLASS_SPAN;
     const size_t first = run.slice + (span ? MIC_SPAN_LEAD : 0);
@@ -186,13 +185,13 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
     const size_t block_bytes = mic_span_block_bytes(bytes);
     if (mic_held_take(theap, block_bytes, align_slices, &run)) {
         *zero = run.zero;
-        return theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, true);
+        return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, true);
     }
     if (!mic_run_alloc(MIC_PAGE_SPAN, slices + lead, align_slices, theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
     theap_trim_lead(&run, align_slices);
-    return theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, false);
+    return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, false);
 }
 
 mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero)
@@ -204,7 +203,7 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
         !mic_run_alloc_room(slices + MIC_SPAN_LEAD, run_phase, theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
-    return theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes), false);
+    return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes), false);
 }
 
 void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
@@ -400,7 +399,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
                        theap_place(theap), &run))
         return NULL;
-    mic_page_t *const page = theap_add_page(theap, cls, run, 0, false);
+    mic_page_t *const page = mic_theap_add_page(theap, cls, run, 0, false);
     theap_set_active(theap, page);
     return mic_active_refill(theap, page, fresh_zero);
 }

@@ -39,6 +39,15 @@ typedef struct mic_theap_totals {
 } mic_theap_totals_t;
 _Static_assert(MIC_CLASS_COUNT <= 64, "a bit each, below");
 
+/* [owner] guarded sampling (heap/sample.h) */
+typedef struct mic_sample {
+    size_t rate;        /* one in so many, 0 = none */
+    size_t left;        /* allocations before the next one that is guarded */
+    size_t least, most; /* bytes of requests that are */
+    uint64_t state;     /* of its random numbers */
+    bool has_rate, has_bounds;
+} mic_sample_t;
+
 typedef struct mic_theap {
     union { /* active sets, by free-set policy; offset 0: malloc indexes from here */
         mic_block_t *list[MIC_CLASS_COUNT]; /* [owner] */
@@ -69,6 +78,7 @@ typedef struct mic_theap {
     bool pages_left;   /* [lock: record] a class may have totals and no page */
     uint64_t in_order; /* [owner] classes whose active list is as it was carved, a bit each */
     mic_theap_totals_t totals; /* [owner] since it joined its heap */
+    mic_sample_t sample;       /* [owner] */
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
@@ -117,6 +127,9 @@ mic_inline bool mic_theap_is_of(const mic_theap_t *theap, const struct mic_heap 
 mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero);
 /* One block of its own run of slices. alignment: a power of two, at least a slice.  The block
    starts at the page's start. */
+/* A page on a claimed run, linked and owned. Of a span only: block_bytes; its guards are there. */
+mic_page_t *mic_theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run, size_t block_bytes,
+                               bool guarded);
 mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero);
 /* The same, with room to grow in place; it starts `phase` slices after a multiple of a segment.
    NULL when there is no such room. */

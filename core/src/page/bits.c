@@ -150,6 +150,22 @@ uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *rando
     return n;
 }
 
+uint32_t mic_bits_cut(mic_page_t *page, mic_word_t *word, size_t most)
+{
+    uint64_t back = word->bits;
+    for (; most > 0 && back != 0; most--) back &= back - 1;
+    word->bits &= ~back;
+    mic_compiler_barrier();
+    if (CFG_HARDENED) { /* nobody had them */
+        mic_atomic(uint64_t) *const young = mic_bits_young_of(word->live);
+        mic_atomic(uint64_t) *const old = mic_bits_old_of(word->live);
+        mic_store_relaxed(young, mic_load_relaxed(young) & ~back);
+        mic_store_relaxed(old, mic_load_relaxed(old) & ~back);
+    }
+    page->used -= mic_bit_count(back);
+    return mic_bit_count(back);
+}
+
 void mic_bits_give_back(mic_page_t *page, mic_word_t *word)
 {
     const uint32_t n = mic_bit_count(word->bits);

@@ -193,6 +193,8 @@ uint32_t mic_bits_available(const mic_page_t *page);
 void mic_bits_clear_block(const mic_page_t *page, size_t index);
 /* Hands one word of the page's free blocks to malloc. Returns how many, 0 when there is none. */
 uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random);
+/* At most `most` of the active word stay, the others go back to the page: as many as returned. */
+uint32_t mic_bits_cut(mic_page_t *page, mic_word_t *word, size_t most);
 /* The active word of the page goes back. */
 void mic_bits_give_back(mic_page_t *page, mic_word_t *word);
 /* RF.10 for one word: blocks that others freed. Returns how many of them were live: the others were

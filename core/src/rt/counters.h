@@ -22,6 +22,7 @@ typedef enum mic_counter {
     MIC_COUNT_PAGES_ABANDONED,   /* pages that threads left behind when they ended */
     MIC_COUNT_RECLAIM_ON_ALLOC,  /* pages of orphans taken by who needed one */
     MIC_COUNT_RECLAIM_ON_FREE,   /* pages of orphans taken by who freed into them */
+    MIC_COUNT_GUARDED,           /* blocks between guards, by sampling */
     MIC_COUNTER_COUNT
 } mic_counter_t;
 

@@ -87,16 +87,16 @@ ROW(RETRY_ON_OOM, "retry_on_oom", NULL, KIND_MS, 400,                           
 ROW(VISIT_ABANDONED, "visit_abandoned", NULL, KIND_BOOL, 0,                                        \
     "No effect: pages of ended threads can always be visited.")                                    \
 ROW(GUARDED_MIN, "guarded_min", NULL, KIND_NUMBER, 0,                                              \
-    "No effect yet (guarded sampling: smallest request in bytes to guard).")                       \
+    "Guarded sampling: smallest request in bytes to guard.")                                       \
 ROW(GUARDED_MAX, "guarded_max", NULL, KIND_NUMBER, 1024 * 1024 * 1024,                             \
-    "No effect yet (guarded sampling: largest request in bytes to guard).")                        \
+    "Guarded sampling: largest request in bytes to guard; 64 MiB at most.")                        \
 ROW(GUARDED_PRECISE, "guarded_precise", NULL, KIND_BOOL, 0,                                        \
-    "No effect yet (guarded sampling: end blocks exactly at the guard page).")                     \
+    "Guarded sampling: end blocks exactly at the guard page, aligned or not.")                     \
 ROW(GUARDED_SAMPLE_RATE, "guarded_sample_rate", NULL, KIND_NUMBER,                                 \
     MI_DEFAULT_GUARDED_SAMPLE_RATE,                                                                \
-    "No effect yet (guarded sampling: guard about one of this many blocks; 0 = none).")            \
+    "Guarded sampling: guard about one of this many blocks; 0 = none. Read at the start.")         \
 ROW(GUARDED_SAMPLE_SEED, "guarded_sample_seed", NULL, KIND_NUMBER, 0,                              \
-    "No effect yet (guarded sampling: where sampling starts; 0 = random).")                        \
+    "Guarded sampling: where sampling starts; 0 = random.")                                        \
 ROW(GENERIC_COLLECT, "generic_collect", NULL, KIND_NUMBER, 10000,                                  \
     "No effect: a page is given back when it empties, and what others freed is collected "         \
     "before a page is taken; nothing waits for a number of calls.")                                \

@@ -148,7 +148,7 @@ static void replayed(const death_case_t *c)
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low), gap = (size_t)(high - low) - usable;
     unsigned char copy[4096];
-    death_require(gap <= sizeof copy);
+    if (gap > sizeof copy) death_skip("the blocks are too far apart");
     death_misuse(low);
     for (size_t i = 0; i + 8 <= gap; i += 8) {
         const uintptr_t word = death_read_word(low + usable + i);
@@ -239,7 +239,8 @@ static void read_over(const death_case_t *c)
     char *low, *high;
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low);
-    death_fill_secret(high, 256);
+    const size_t room = death_usable(high);
+    death_fill_secret(high, room < 256 ? room : 256);
     death_misuse(low);
     const bool found = death_find(low + usable, reach_of(c, low, high, usable), DEATH_SECRET);
     death_after();
