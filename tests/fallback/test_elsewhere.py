@@ -42,6 +42,16 @@ def test_arm64_shortage(fallback, arm):
     fallback.run([*loaded, program, "short", 300], preload=False, timeout=100).ok()
 
 
+@pytest.mark.parametrize("delay", [0, 10])
+def test_arm64_moved(fallback, arm, delay):
+    """The emulator takes memory that mremap leaves behind for unmapped, and then answers that it
+    gave it back when it did not."""
+    _, loaded, _ = arm
+    program = fallback.compile("moved.c", compiler="aarch64-linux-gnu-gcc")
+    with_delay = [*loaded, "-E", f"MIMALLOC_PURGE_DELAY={delay}"]
+    fallback.run([*with_delay, program], preload=False, timeout=100).ok()
+
+
 def test_arm64_starts_quickly(fallback, arm):
     """The system call that reserves a tebibyte takes 20 s there."""
     plain, loaded, program = arm

@@ -182,9 +182,34 @@ int mic_os_purge_lazy(void *address, size_t bytes) { return os_madvise(address, 
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-/* [atomic: relaxed] 1 = a move failed after the kernel had dropped the target: none is tried any
-   more */
-static mic_atomic(uint32_t) os_move_broken;
+/* without DONTUNMAP the source would be a hole in which other threads' mappings land */
+#define OS_MOVE_FLAGS (MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)
+
+/* BROKEN: a move failed after the kernel had dropped the target, or what moving leaves behind is no
+   memory like any other; none is tried any more */
+enum { OS_MOVE_UNKNOWN, OS_MOVE_WORKS, OS_MOVE_BROKEN };
+static mic_atomic(uint32_t) os_move_state; /* [atomic: relaxed] */
+
+/* The emulator qemu-user takes the source for unmapped; later it answers MADV_DONTNEED there with
+   success and does nothing. So it is tried once. */
+static uint32_t os_move_try(void)
+{
+    const size_t bytes = mic_os_info.page_bytes;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    char *const p = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (p == MAP_FAILED) return OS_MOVE_UNKNOWN;
+    volatile char *const source = p;
+    uint32_t state = OS_MOVE_WORKS;
+    *source = 1;
+    if (mremap(p, bytes, bytes, OS_MOVE_FLAGS, p + bytes) == MAP_FAILED) {
+        state = errno == ENOMEM ? OS_MOVE_UNKNOWN : OS_MOVE_BROKEN;
+    } else {
+        *source = 2;
+        if (madvise(p, bytes, MADV_DONTNEED) != 0 || *source != 0) state = OS_MOVE_BROKEN;
+    }
+    munmap(p, 2 * bytes);
+    return state;
+}
 
 /* mremap drops the target first and may fail then, which leaves a hole: when a limit is exceeded
    that was lowered since the start (moving needs as much as dropping gave back), when the charge of
@@ -192,8 +217,12 @@ static mic_atomic(uint32_t) os_move_broken;
    The first two are known beforehand, the last is repaired. */
 static bool os_may_move(void)
 {
-    return mic_load_relaxed(&os_move_broken) == 0 && !mic_os_strict_overcommit() &&
-           os_limit(RLIMIT_AS) >= mic_os_info.address_limit && os_limit(RLIMIT_DATA) == SIZE_MAX;
+    if (mic_load_relaxed(&os_move_state) == OS_MOVE_BROKEN || mic_os_strict_overcommit() ||
+        os_limit(RLIMIT_AS) < mic_os_info.address_limit || os_limit(RLIMIT_DATA) != SIZE_MAX)
+        return false;
+    if (mic_load_relaxed(&os_move_state) == OS_MOVE_UNKNOWN)
+        mic_store_relaxed(&os_move_state, os_move_try());
+    return mic_load_relaxed(&os_move_state) == OS_MOVE_WORKS;
 }
 
 static void os_refill(void *address, size_t bytes)
@@ -202,20 +231,18 @@ static void os_refill(void *address, size_t bytes)
     void *const p = mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (p == MAP_FAILED) return; /* the target is still there */
     if (p == address)
-        mic_store_relaxed(&os_move_broken, 1);
+        mic_store_relaxed(&os_move_state, OS_MOVE_BROKEN);
     else
         munmap(p, bytes); /* before Linux 4.17: there is something at the address */
 }
 
 int mic_os_move(void *from, void *to, size_t bytes)
 {
-    /* without DONTUNMAP the source would be a hole in which other threads' mappings land */
-    const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
     const int saved = errno;
     int error = 0;
     if (!os_may_move()) {
         error = ENOMEM;
-    } else if (mremap(from, bytes, bytes, flags, to) == MAP_FAILED) {
+    } else if (mremap(from, bytes, bytes, OS_MOVE_FLAGS, to) == MAP_FAILED) {
         error = errno;
         os_refill(to, bytes);
     }
