@@ -18,6 +18,7 @@ PAGE = "page/page.c"
 THEAP = "heap/theap.c"
 HEAP = "heap/heap.c"
 FREE = "alloc/free.c"
+REAP = "heap/reap.c"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ _LAST = "mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reser
 _PAIR = "mic_lock_acquire_pair(&from->lock, &to->lock);"
 _PAIR_END = "mic_lock_release_pair(&from->lock, &to->lock);"
 _MOVE_PUBLISH = "mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);"
+_UNFULL = """mic_record_t *const record = mic_page_theap(page)->record;
+    mic_lock_acquire(&record->lock);
+    theap_unfull_locked(page);
+    mic_lock_release(&record->lock);"""
 _FULL_LOCK = "    mic_lock_acquire(&record->lock);\n    /* whatever page"
 _FULL_UNLOCK = "    mic_lock_release(&record->lock);\n    return last;"
 
@@ -166,6 +171,25 @@ STEPS = [
     Mutation("move_without_owner_again", "RF.16", THEAP,
              "        mic_record_of_owner(mic_page_owner_seen(page)) == from && page->kind != MIC_PAGE_SPAN) {",
              "        page->kind != MIC_PAGE_SPAN) {"),
+    Mutation("reap_without_lock", "RF.21", REAP,
+             "    if (!mic_lock_try(&record->lock)) return; /* it is not worth waiting for */\n", "",
+             (("    mic_lock_release(&record->lock);\n", ""),)),
+    Mutation("reap_with_live_blocks", "RF.21", REAP, "used == mic_remote_count(page)",
+             "mic_remote_count(page) != 0"),
+    Mutation("reap_unused_by_nobody", "RF.21", REAP,
+             "if (!mic_remote_is_told(page) || !reap_is_unused(page)) continue;",
+             "if (page->used != mic_remote_count(page)) continue;"),
+    Mutation("reap_of_orphans", "RF.21", REAP, "mic_load_relaxed(&record->state) == MIC_RECORD_LIVE",
+             "true"),
+    Mutation("reap_keeps_words", "RF.21", REAP, "page->used -= mic_remote_clear(page);",
+             "page->used = 0;"),
+    Mutation("queue_without_lock", "RF.21", THEAP, _UNFULL,
+             """mic_record_t *const record = mic_page_theap(page)->record;
+    (void)record;
+    theap_unfull_locked(page);"""),
+    Mutation("activate_without_lock", "RF.21", THEAP,
+             "    mic_lock_acquire(&theap->record->lock); /* RF.21 */\n", "",
+             (("    mic_lock_release(&theap->record->lock);\n    return page;", "    return page;"),)),
     Mutation("destroy_keeps_words", "RF.19", THEAP, "if (mic_remote_any(page)) (void)mic_remote_clear(page);",
              ""),
 ]

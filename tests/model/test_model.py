@@ -31,12 +31,13 @@ SEED = int(os.environ.get("MI_TEST_SEED", time.time_ns() % 1_000_000))
 CC = os.environ.get("CC", "gcc").split()
 
 SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE, mutate.THEAP, mutate.HEAP, mutate.FREE,
-            "heap/active.c", "page/guard.c", "alloc/misuse.c"]  # fmt: skip
+            mutate.REAP, "heap/active.c", "page/guard.c", "alloc/misuse.c"]  # fmt: skip
 SCENARIOS = [
     "drain", "two_freers", "reuse", "poll", "late_token", "give_up", "same_word", "exit", "adopt",
     "adopt_exit", "steal", "steal_blocked", "chain", "take_over", "late", "destroy",
     "full", "full_local", "full_retire", "full_again", "full_reuse", "full_token", "full_exit",
     "full_adopt", "full_steal", "full_take_over", "full_late_adopter", "full_late",
+    "reap", "reap_local", "reap_own", "reap_again", "reap_token", "reap_exit", "reap_orphan", "reap_two",
 ]  # fmt: skip
 # Flaws of the shipping code that are known (docs/protocols/remote_free.md, open findings).
 KNOWN = {}
@@ -51,7 +52,8 @@ SCENARIO_PARAMS = [
 FLAGS = ["-std=c17", "-O1", "-g", "-w", "-ffunction-sections", "-fno-pie", "-D_GNU_SOURCE", "-DMIC_MODEL",
          "-DMIC_MODE_DEBUG=1", "-DMIC_SLICE_SHIFT=16", "-DMIC_CFG_BITS=0", f"-I{EXPLORER}", f"-I{SOURCE}"]  # fmt: skip
 # explorer/world.c stands in between
-WRAPPED = ["mic_page_init", "mic_page_extend", "mic_page_unmove", "mic_theap_collect_page_locked"]
+WRAPPED = ["mic_page_init", "mic_page_extend", "mic_page_unmove", "mic_theap_collect_page_locked",
+           "mic_record_reap_others"]
 LINK = ["-Wl,--gc-sections", *(f"-Wl,--wrap={name}" for name in WRAPPED), "-no-pie"]  # the same addresses in each run's printout
 INSTRUMENTED = ["-fsanitize=thread"]
 

@@ -57,6 +57,13 @@
 _Static_assert(!(MIC_MODE_HARDENED && !MIC_MODE_SECURE), "hardened is secure plus more");
 _Static_assert(sizeof(void *) == 8, "64-bit targets only");
 
+/* Other threads see a thread's plain stores in the order in which it makes them. */
+#if defined(__x86_64__)
+#define MIC_STORES_IN_ORDER 1
+#else
+#define MIC_STORES_IN_ORDER 0
+#endif
+
 /* ---- geometry ----
    arena   |segment|segment|...           one contiguous reservation
    segment |slice 0|slice 1|slice 2| ...  32 MiB

@@ -215,10 +215,18 @@ void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
 
 /* ---- freeing ---- */
 
-void mic_theap_page_unfull(mic_page_t *page)
+static void theap_unfull_locked(mic_page_t *page)
 {
     mic_page_owner_tag(page, 0, MIC_OWNER_FULL);
     theap_enqueue(mic_page_theap(page), page);
+}
+
+void mic_theap_page_unfull(mic_page_t *page)
+{
+    mic_record_t *const record = mic_page_theap(page)->record;
+    mic_lock_acquire(&record->lock);
+    theap_unfull_locked(page);
+    mic_lock_release(&record->lock);
 }
 
 /* Hardened: empty pages of a class that stay, for what is in quarantine in them. */
@@ -234,14 +242,20 @@ static bool theap_has_queued(const mic_theap_t *theap, unsigned cls, int pages)
 /* A page of larger blocks is never kept. */
 #define KEPT_BLOCK_MAX ((size_t)64 * MIC_KIB)
 
+static bool theap_keeps_active(const mic_theap_t *theap, const mic_page_t *page)
+{
+    return (page->flags & MIC_PAGE_ACTIVE) != 0 && !mic_theap_is_closed(theap) &&
+           (CFG_BITS || page->block_bytes <= KEPT_BLOCK_MAX);
+}
+
 /* Nothing live in it: is it more than the class needs? An orphan needs nothing, and of the larger
    pages only an active one is worth keeping, if its blocks are not so large that others of another
    class had better have the memory (with guards between the blocks, making one costs more). */
-static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
+static bool theap_is_spare_locked(const mic_theap_t *theap, const mic_page_t *page)
 {
+    if (theap_keeps_active(theap, page)) return false;
     if (!CFG_BITS && page->block_bytes > KEPT_BLOCK_MAX) return true;
     if (mic_theap_is_closed(theap)) return true;
-    if ((page->flags & MIC_PAGE_ACTIVE) != 0) return false;
     if (mic_load_relaxed(&theap->record->state) == MIC_RECORD_ORPHAN ||
         page->kind != MIC_PAGE_SMALL)
         return true;
@@ -253,14 +267,15 @@ static bool theap_is_spare(const mic_theap_t *theap, const mic_page_t *page)
 void mic_theap_page_emptied(mic_page_t *page)
 {
     mic_theap_t *const theap = mic_page_theap(page);
-    if (!theap_is_spare(theap, page)) {
-        theap->totals.n[MIC_TOTAL_RETIRED]++;
-        return;
-    }
     mic_record_t *const record = theap->record;
-    mic_lock_acquire(&record->lock);
-    mic_theap_release_page_locked(page);
-    mic_lock_release(&record->lock);
+    bool spare = false;
+    if (!theap_keeps_active(theap, page)) {
+        mic_lock_acquire(&record->lock);
+        spare = theap_is_spare_locked(theap, page);
+        if (spare) mic_theap_release_page_locked(page);
+        mic_lock_release(&record->lock);
+    }
+    if (!spare) theap->totals.n[MIC_TOTAL_RETIRED]++;
 }
 
 bool mic_theap_collect_page_locked(mic_page_t *page)
@@ -268,8 +283,8 @@ bool mic_theap_collect_page_locked(mic_page_t *page)
     if (page->kind == MIC_PAGE_SPAN) return true; /* RF.12a: its freer releases it */
     const uint32_t n = mic_remote_collect(page);
     if (n == 0) return true;
-    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    if (page->used != 0 || !theap_is_spare(mic_page_theap(page), page)) return true;
+    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) theap_unfull_locked(page);
+    if (page->used != 0 || !theap_is_spare_locked(mic_page_theap(page), page)) return true;
     mic_theap_release_page_locked(page);
     return false;
 }
@@ -335,14 +350,24 @@ static void theap_retire_active(mic_theap_t *theap, unsigned cls)
 /* Pages of the queue that are tried; all but the first one only if they may have nothing yet. */
 #define QUEUE_TRIES (CFG_HARDENED ? 4 : 1)
 
+static mic_page_t *theap_activate_first(mic_theap_t *theap, unsigned cls)
+{
+    mic_lock_acquire(&theap->record->lock); /* RF.21 */
+    mic_page_t *const page = theap->queue[cls];
+    if (page != NULL) {
+        theap_dequeue(theap, page);
+        theap_set_active(theap, page);
+    }
+    mic_lock_release(&theap->record->lock);
+    return page;
+}
+
 static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
 {
     for (int tries = 0; tries < QUEUE_TRIES; tries++) {
-        mic_page_t *const page = theap->queue[cls];
+        mic_page_t *const page = theap_activate_first(theap, cls);
         if (page == NULL) return NULL;
         theap->totals.n[MIC_TOTAL_SEARCHED]++;
-        theap_dequeue(theap, page);
-        theap_set_active(theap, page);
         mic_block_t *const block = mic_active_refill(theap, page, fresh_zero);
         if (block != NULL || !CFG_BITS) return block;
         theap_retire_active(theap, cls);
@@ -391,10 +416,11 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (block != NULL) return block;
     theap_drain(theap);
     if (theap_poll_is_due(theap)) theap_poll(theap);
-    if (theap->queue[cls] != NULL || theap_steal(theap, cls)) {
+    block = theap_refill_from_queue(theap, cls, fresh_zero);
+    if (block == NULL && theap_steal(theap, cls))
         block = theap_refill_from_queue(theap, cls, fresh_zero);
-        if (block != NULL || !CFG_BITS) return block;
-    }
+    if (block != NULL) return block;
+    mic_record_reap_others(theap->record);
     mic_run_t run;
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
                        theap_place(theap), &run))
@@ -550,21 +576,6 @@ void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep)
     }
 }
 
-mic_racy_read const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, unsigned cls)
-{
-    return *(mic_block_t *const volatile *)&theap->list[cls];
-}
-
-mic_racy_read size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls)
-{
-    return *(const volatile uint32_t *)&theap->given[cls];
-}
-
-mic_racy_read size_t mic_theap_left_seen(const mic_theap_t *theap, unsigned cls)
-{
-    return mic_bit_count(*(const volatile uint64_t *)&theap->word[cls].bits);
-}
-
 bool mic_theap_is_valid(const mic_theap_t *theap)
 {
     size_t count = 0;
@@ -583,13 +594,4 @@ bool mic_theap_is_valid(const mic_theap_t *theap)
         count++;
     }
     return count == theap->page_count;
-}
-
-void *mic_theap_find_damage(const mic_theap_t *theap)
-{
-    void *found = NULL;
-    for (const mic_page_t *page = theap->pages; page != NULL && found == NULL;
-         page = page->all_next)
-        found = mic_bits_find_damage(page);
-    return found;
 }

@@ -13,6 +13,7 @@
 #define EVENT_MAX 600
 #define SC_MAX 256
 #define LOCK_MAX 16
+#define IN_ORDER_MAX 4
 #define CHOICE_MAX 8192
 #define STEP_MAX 1500
 #define STACK_BYTES ((size_t)64 * 1024)
@@ -436,10 +437,44 @@ void model_private(const volatile void *p, size_t bytes)
     private_bytes = bytes;
 }
 
+/* Plain words whose stores are seen in order, each with what its last write tells. */
+static struct {
+    uintptr_t address;
+    int word;
+    view_t view;
+} in_order[IN_ORDER_MAX];
+static int in_order_count;
+
+void model_in_order(const volatile void *p, size_t bytes)
+{
+    if (in_order_count == IN_ORDER_MAX) model_fail("engine: too many words that are in order");
+    in_order[in_order_count].address = (uintptr_t)p;
+    in_order[in_order_count].word = word_find(p, bytes);
+    memset(&in_order[in_order_count].view, 0, sizeof in_order[0].view);
+    in_order_count++;
+}
+
+static bool in_order_access(uintptr_t address, bool write)
+{
+    int i = 0;
+    while (i < in_order_count && in_order[i].address != address) i++;
+    if (i == in_order_count) return false;
+    schedule_point();
+    if (!write) {
+        view_join(&threads[self].view, &in_order[i].view);
+        return true;
+    }
+    event_add(in_order[i].word);
+    event_done();
+    in_order[i].view = threads[self].view;
+    return true;
+}
+
 static void race_access(uintptr_t address, bool write)
 {
     if (address - private_start < private_bytes) return;
     if (!inside || self == 0) return;
+    if (in_order_access(address, write)) return;
     for (int t = 1; t < thread_count; t++)
         if (address - (uintptr_t)threads[t].stack < STACK_BYTES) return;
     size_t i = (address * 0x9e3779b97f4a7c15u) >> 50;
@@ -795,7 +830,7 @@ const void *model_lock_latest(void) { return locks[lock_count - 1].address; }
 
 static void run_once(void)
 {
-    word_count = sc_count = lock_count = 0;
+    word_count = sc_count = lock_count = in_order_count = 0;
     shadow_run++;
     explore.depth = explore.steps = 0;
     if (explore.mode == MODE_RANDOM) {

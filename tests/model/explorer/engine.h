@@ -48,6 +48,9 @@ void model_name(const volatile void *p, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Accesses of this word must be ordered by happens-before, as if it were plain. */
 void model_exclusive(const volatile void *p);
+/* A plain word that is read while it is written, on a processor whose plain stores are seen in
+   order (MIC_STORES_IN_ORDER): a write releases, a read acquires, neither is a race. */
+void model_in_order(const volatile void *p, size_t bytes);
 /* The word's value decides nothing (counters, constants): no other schedules, no old values. */
 void model_quiet(const volatile void *p, size_t bytes);
 /* Each thread has its own copy, which model_on_switch exchanges. */

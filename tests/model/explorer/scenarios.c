@@ -403,6 +403,114 @@ static void full_late_setup(void)
     world_give(0, LATE);
 }
 
+/* ---- RF.21: pages that their owner has queued ---- */
+
+/* the owner frees one block, somebody else the other; the owner takes and frees again */
+static void reap_owner(void)
+{
+    world_block b;
+    world_free(A, 0, 0);
+    if (!world_take(A, &b)) return;
+    world_free(A, b.page, b.at);
+    mic_record_drain(A);
+}
+/* what was released is made anew, and its blocks go to others */
+static void reaper(void)
+{
+    world_reap(B, A);
+    const int p = world_claim(B);
+    if (p < 0) return;
+    world_send(0, (world_block){p, 0});
+    world_free(B, p, 1);
+    mic_record_drain(B);
+}
+static void reap_freer(void)
+{
+    world_block b;
+    world_free(NULL, 0, 1);
+    if (world_receive(0, &b)) world_free(NULL, b.page, b.at);
+}
+
+/* one block is queued already; the owner frees the other one, or it takes the first one */
+static void reap_queued_setup(void)
+{
+    drain_setup();
+    world_free(A, 0, 0);
+}
+static void reap_local_owner(void)
+{
+    world_free(A, 0, 1);
+    const int p = world_claim(A);
+    if (p >= 0) world_free(A, p, 1);
+}
+static void reap_own_owner(void)
+{
+    world_block b;
+    if (world_take(A, &b)) {
+        world_fill(A);
+        world_send(1, b);
+    }
+    mic_record_drain(A);
+}
+static void reap_own_freer(void)
+{
+    world_block b;
+    world_free(NULL, 0, 1);
+    if (world_receive(1, &b)) world_free(NULL, b.page, b.at);
+}
+/* the page becomes full and is queued again before the look is over */
+static void reap_again_owner(void)
+{
+    world_block b;
+    if (world_take(A, &b)) {
+        world_fill(A);
+        world_free(A, b.page, b.at);
+    }
+    if (world_take(A, &b)) world_free(A, b.page, b.at);
+}
+/* its token is in the owner's inbox, or comes late */
+static void reap_token_freer(void)
+{
+    world_free(NULL, 0, 1);
+    world_notify(0);
+}
+static void reap_free_1(void) { world_free(NULL, 0, 1); }
+static void reap_exit_owner(void)
+{
+    world_free(A, 0, 0);
+    world_exit(A);
+}
+static void reap_exit_reaper(void)
+{
+    world_block b;
+    world_reap(B, A);
+    if (world_malloc(B, &b)) world_free(B, b.page, b.at);
+}
+/* an orphan is left alone: who takes a page of it looks at its queue without a lock */
+static void reap_orphan_setup(void)
+{
+    reap_queued_setup();
+    world_orphan(A);
+}
+static void reap_only(void) { world_reap(B, A); }
+static void reap_orphan_thief(void)
+{
+    world_block b;
+    if (world_malloc(C, &b)) world_free(C, b.page, b.at);
+}
+/* two that reap, of which each makes a page */
+static void reaper_2(void)
+{
+    world_reap(C, A);
+    const int p = world_claim(C);
+    if (p >= 0) world_free(C, p, 0);
+}
+static void reap_two_1(void)
+{
+    world_free(NULL, 0, 1);
+    reaper();
+}
+
 static const model_scenario scenarios[] = {
     {"drain", drain_setup, {drain_owner, drain_freer}, world_check},
     {"two_freers", two_setup, {two_owner, two_freer_1, two_freer_2}, world_check},
@@ -438,6 +546,14 @@ static const model_scenario scenarios[] = {
      world_check},
     {"full_late_adopter", full_orphan_setup, {full_late_adopter, full_free_and_claim}, world_check},
     {"full_late", full_late_setup, {late_user, full_free_0, full_free_1}, world_check},
+    {"reap", drain_setup, {reap_owner, reap_freer, reaper}, world_check},
+    {"reap_local", reap_queued_setup, {reap_local_owner, reaper}, world_check},
+    {"reap_own", reap_queued_setup, {reap_own_owner, reap_own_freer, reaper}, world_check},
+    {"reap_again", reap_queued_setup, {reap_again_owner, reap_free_1, reaper}, world_check},
+    {"reap_token", reap_queued_setup, {two_owner, reap_token_freer, reaper}, world_check},
+    {"reap_exit", drain_setup, {reap_exit_owner, reap_free_1, reap_exit_reaper}, world_check},
+    {"reap_orphan", reap_orphan_setup, {reap_free_1, reap_only, reap_orphan_thief}, world_check},
+    {"reap_two", reap_queued_setup, {two_owner, reap_two_1, reaper_2}, world_check},
 };
 #define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))
 

@@ -8,6 +8,7 @@
 #include "alloc/slow.h"
 #include "base/check.h"
 #include "heap/active.h"
+#include "heap/held.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/lock.h"
@@ -33,9 +34,9 @@ static char memory[PAGES << MIC_SLICE_SHIFT] mic_aligned(65536);
 static mic_atomic(uint64_t) bits[PAGES * MIC_REMOTE_BITMAP_BYTES / 8];
 static mic_atomic(uintptr_t) boxes[BOXES];
 static mic_lock_t arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
-static bool page_is_free[PAGES]; /* [lock: arena] */
-static int page_wanted;          /* set-up: the page to be made next, -1: any */
-static bool page_none;           /* no page is to be made */
+static bool page_is_free[PAGES];         /* [lock: arena] */
+static int page_wanted;                  /* set-up: the page to be made next, -1: any */
+static bool page_none[MODEL_THREAD_MAX]; /* this thread gets no page */
 
 mic_arena_t mic_arenas[MIC_ARENA_MAX];
 mic_region_t mic_region mic_aligned(64);
@@ -81,6 +82,8 @@ void mic_count(mic_counter_t counter, uint64_t n) { (void)counter, (void)n; }
 void mic_theap_count_page(mic_theap_t *theap, const mic_page_t *page) { (void)theap, (void)page; }
 void mic_theap_uncount_page(const mic_page_t *page) { (void)page; }
 void mic_theap_count_resized(size_t before, size_t after) { (void)before, (void)after; }
+/* when it is time to look; what that does is for scenarios to call */
+void __wrap_mic_record_reap_others(const mic_record_t *self) { (void)self; }
 
 bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
 {
@@ -201,7 +204,7 @@ bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_p
                    mic_run_t *run)
 {
     (void)kind, (void)count, (void)align_slices, (void)place;
-    if (page_none) return false;
+    if (page_none[model_self()]) return false;
     mic_lock_acquire(&arena_lock);
     int p = page_wanted >= 0 ? page_wanted : PAGES - 1;
     while (page_wanted < 0 && p >= 0 && !page_is_free[p]) p--;
@@ -224,6 +227,12 @@ void mic_run_free(mic_run_t run)
 }
 
 bool mic_purge_at_once(mic_run_t run) { return (void)run, false; }
+bool mic_held_put(mic_page_t *page) { return (void)page, false; }
+bool mic_held_take(mic_theap_t *theap, size_t block_bytes, size_t align_slices, mic_run_t *run)
+{
+    (void)theap, (void)block_bytes, (void)align_slices, (void)run;
+    return false;
+}
 bool __wrap_mic_page_unmove(mic_page_t *page, size_t first)
 {
     return (void)page, (void)first, false;
@@ -306,9 +315,10 @@ static world_block take_block(mic_record_t *mine)
 static void fill_active(mic_record_t *mine)
 {
     bool zero;
-    page_none = true;
+    if (mine->theap.list[CLS] != NULL) return; /* it is of a page made anew */
+    page_none[model_self()] = true;
     mic_block_t *const block = mic_theap_refill(&mine->theap, CLS, &zero);
-    page_none = false;
+    page_none[model_self()] = false;
     if (block != NULL) mic_free(block); /* it drained first and found one */
 }
 
@@ -329,7 +339,7 @@ void world_reset(void)
     model_on_switch = world_switch;
     model_private(&mic_tls, sizeof mic_tls);
     page_wanted = -1;
-    page_none = false;
+    memset(page_none, 0, sizeof page_none);
     mic_os_info.page_bytes = 4096;
     for (int r = 0; r <= RECORDS; r++) {
         mic_record_t *const record = world_record(r);
@@ -368,6 +378,7 @@ void world_reset(void)
         model_name(&world_pages[p].pending, "page%d.pending", p);
         model_name(&world_pages[p].link, "page%d.link", p);
         model_name(&world_pages[p].used, "page%d.used", p);
+        model_in_order(&world_pages[p].used, sizeof world_pages[p].used);
         model_name(&world_pages[p].local, "page%d.local", p);
         model_name(&world_pages[p].flags, "page%d.flags", p);
         model_name(&world_pages[p].theap, "page%d.theap", p);
@@ -525,6 +536,14 @@ void world_steal(mic_record_t *mine)
     if (page != NULL && mic_theap_adopt_page(page, from, mine))
         model_note("moved page %d to inbox%d", (int)(page - world_pages), record_number(mine));
     mic_record_put_back(from);
+}
+
+void world_reap(mic_record_t *mine, mic_record_t *record)
+{
+    world_be(mine);
+    mic_record_enter(mine);
+    mic_record_reap(record);
+    mic_record_leave(mine);
 }
 
 void world_destroy(mic_record_t *record)

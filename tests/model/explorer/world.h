@@ -58,8 +58,7 @@ bool world_malloc(mic_record_t *mine, world_block *block);
 int world_claim(mic_record_t *mine);
 /* As the owner: looks at the words of its pages that have the poll mark. */
 void world_poll(mic_record_t *mine);
-/* As the owner: malloc that finds the active page without a block; it becomes full. No page is to
-   be made by others meanwhile. */
+/* As the owner: malloc that finds the active page without a block; it becomes full. */
 void world_fill(mic_record_t *mine);
 /* As the owner: the thread ends. */
 void world_exit(mic_record_t *mine);
@@ -67,6 +66,8 @@ void world_exit(mic_record_t *mine);
 mic_record_t *world_adopt(void);
 /* As an owner: takes one page out of an orphan. */
 void world_steal(mic_record_t *mine);
+/* As a thread with another record, `mine`: looks at what the record has queued (RF.21). */
+void world_reap(mic_record_t *mine, mic_record_t *record);
 /* As anybody: all pages of the record go, their blocks with them (heap destroy, RF.19). */
 void world_destroy(mic_record_t *record);
 

@@ -1,0 +1,62 @@
+/* RF.21: pages of threads that do not run. A page whose owner freed some blocks itself is queued,
+   and when others free the rest its owner learns of it at its next slow path; of a thread that
+   waits for long, or for a processor, that is late. So a thread that needs memory looks at what
+   others have queued, and releases what nobody uses. Any thread, with no record lock held. */
+#include "base/check.h"
+#include "heap/pool.h"
+#include "heap/thread.h"
+
+/* Slices in use, from which on it is worth another look: so many more than after the last one, or
+   a share more. A look takes as long as there are threads and queued pages. */
+#define REAP_SLICES 16
+#define REAP_SHARE 16
+
+static mic_atomic(uint64_t) reap_level; /* [atomic: relaxed] */
+
+static uint64_t reap_next_level(uint64_t used) { return used + used / REAP_SHARE + REAP_SLICES; }
+
+/* All blocks in use were freed by others. The owner frees into a queued page without a lock, but
+   until the last store of such a free, which is to `used`, the block counts as in use. So once the
+   two numbers are equal no block is left that it could free, and all that it wrote is seen here
+   (MIC_STORES_IN_ORDER). 0: the owner is about to release the page. */
+static bool reap_is_unused(const mic_page_t *page)
+{
+    const uint32_t used = *(const volatile uint32_t *)&page->used;
+    mic_compiler_barrier();
+    return used != 0 && used == mic_remote_count(page);
+}
+
+static void reap_theap_locked(mic_theap_t *theap)
+{
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
+        for (mic_page_t *page = theap->queue[cls], *next; page != NULL; page = next) {
+            next = page->next;
+            if (!mic_remote_is_told(page) || !reap_is_unused(page)) continue;
+            page->used -= mic_remote_clear(page);
+            mic_theap_release_page_locked(page);
+        }
+    }
+}
+
+void mic_record_reap(mic_record_t *record)
+{
+    if (!mic_lock_try(&record->lock)) return; /* it is not worth waiting for */
+    /* under the lock: an orphan's authority looks at queues without it */
+    if (mic_load_relaxed(&record->state) == MIC_RECORD_LIVE) {
+        reap_theap_locked(&record->theap);
+        for (mic_theap_t *t = record->theaps; t != NULL; t = t->record_next) reap_theap_locked(t);
+    }
+    mic_lock_release(&record->lock);
+}
+
+void mic_record_reap_others(const mic_record_t *self)
+{
+    if (CFG_BITS || MIC_TSAN || !MIC_STORES_IN_ORDER || !mic_record_notified()) return;
+    const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
+    uint64_t level = mic_load_relaxed(&reap_level);
+    if (used < level || !mic_cas_acquire(&reap_level, &level, reap_next_level(used))) return;
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        if (r != self) mic_record_reap(r);
+    const uint64_t left = mic_load_relaxed(&mic_vm_counts.used_slices);
+    mic_store_relaxed(&reap_level, reap_next_level(left));
+}
