@@ -81,10 +81,21 @@ static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
 /* Used memory that is this large is cheaper given back and taken fresh than cleared, unless all of
    it is written soon after; whoever asks for so many zeroes often does not. */
 #define CLEAR_BY_PURGE_BYTES (4 * MIC_MIB)
+/* From here on the same if at most half of it is in memory: clearing would fetch the rest. */
+#define CLEAR_LOOK_BYTES (256 * MIC_KIB)
+#define CLEAR_LOOK_SHARE 2
+
+static bool clear_by_purge(const void *start, size_t bytes)
+{
+    if (bytes >= CLEAR_BY_PURGE_BYTES) return true;
+    return bytes >= CLEAR_LOOK_BYTES && mic_os_resident(start, bytes) <= bytes / CLEAR_LOOK_SHARE;
+}
 
 void mic_clear_span(void *start, size_t bytes)
 {
-    if (bytes < CLEAR_BY_PURGE_BYTES || !mic_arena_zero(start, bytes)) memset(start, 0, bytes);
+    size_t purged = mic_align_down(bytes, mic_os_info.page_bytes);
+    if (!clear_by_purge(start, purged) || !mic_arena_zero(start, purged)) purged = 0;
+    memset((char *)start + purged, 0, bytes - purged);
 }
 
 static void *alloc_clear(void *p, size_t bytes, bool zeroed)

@@ -34,6 +34,9 @@ int mic_os_decommit(void *address, size_t bytes);
 int mic_os_purge(void *address, size_t bytes);
 /* Same, lazily (MADV_FREE): contents are unknown afterwards. */
 int mic_os_purge_lazy(void *address, size_t bytes);
+/* Bytes of whole OS pages of the range that are in memory; all of it where the system does not
+   tell. What is not in memory may have been swapped out. */
+size_t mic_os_resident(const void *address, size_t bytes);
 /* Moves the contents of a committed range to another one by page tables; the source reads as zero
    and stays mapped. Neither is a hole at any moment. An error: nothing happened, the target reads
    as zero. */
