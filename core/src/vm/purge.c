@@ -150,8 +150,8 @@ void mic_purge_run(bool force)
 
 /* A program that works in phases frees pages of one kind and then needs another kind, whose
    segments are others: without this it would hold both until the purge delay is over. */
-#define RELIEVE_MIN_SLICES (8 * MIC_MIB >> MIC_SLICE_SHIFT)
-#define RELIEVE_SHARE 4
+#define RELIEVE_MIN_SLICES (MIC_MIB >> MIC_SLICE_SHIFT)
+#define RELIEVE_SHARE 8
 
 void mic_purge_relieve(void)
 {

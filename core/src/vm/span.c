@@ -7,11 +7,14 @@
 #include "rt/counters.h"
 #include "vm/vm_internal.h"
 
-/* first position >= from whose bit equals `set`, at most `end` */
-static size_t run_next(const mic_segment_t *s, size_t from, size_t end, bool set)
+typedef enum run_what { RUN_FREE, RUN_FREE_DIRTY } run_what_t;
+
+/* first position >= from that is so, or is not, at most `end` */
+static size_t run_next(const mic_segment_t *s, size_t from, size_t end, run_what_t what, bool set)
 {
     while (from < end) {
         uint64_t word = mic_load_relaxed(&s->free[from >> 6]);
+        if (what == RUN_FREE_DIRTY) word &= mic_load_relaxed(&s->dirty[from >> 6]);
         if (!set) word = ~word;
         word >>= from & 63;
         if (word != 0) return mic_min(end, from + mic_bit_lowest(word));
@@ -30,9 +33,9 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
     const size_t phase = (a->base >> MIC_SLICE_SHIFT) & (align - 1);
     size_t first = 0;
     while (first + count <= slices) {
-        first = mic_align_up(run_next(s, first, slices, true) + phase, align) - phase;
+        first = mic_align_up(run_next(s, first, slices, RUN_FREE, true) + phase, align) - phase;
         if (first + count > slices) return false;
-        const size_t end = run_next(s, first, slices, false);
+        const size_t end = run_next(s, first, slices, RUN_FREE, false);
         if (end - first >= count && mic_slices_claim(s, first, count)) {
             *at = first;
             return true;
@@ -76,10 +79,39 @@ static bool span_try_segment_locked(mic_arena_t *a, size_t i, const span_want_t 
     return true;
 }
 
+/* Segments that are looked at for the best place; more take longer than they save. */
+#define SPAN_BEST_SEGMENTS 64
+
+/* The shortest run of free slices that were used before and suffices: they are in memory already,
+   and longer ones stay for longer blocks. */
+static bool span_best_locked(mic_arena_t *a, const span_want_t *want, mic_run_t *run)
+{
+    const uint32_t tag = mic_tag_make(want->owner, MIC_SPAN_KIND);
+    const size_t usable = mic_arena_usable(a);
+    size_t best = SIZE_MAX, seen = 0;
+    for (size_t i = 0; i < usable && seen < SPAN_BEST_SEGMENTS && best != want->count; i++) {
+        const mic_segment_t *const s = &a->segments[i];
+        if (mic_segment_tag(s) != tag) continue;
+        seen++;
+        const size_t slices = mic_segment_slices(a, i);
+        for (size_t first = 0, end; first < slices; first = end) {
+            first = run_next(s, first, slices, RUN_FREE_DIRTY, true);
+            end = run_next(s, first, slices, RUN_FREE_DIRTY, false);
+            if (end - first < want->count || end - first >= best) continue;
+            best = end - first;
+            run->slice = (uint32_t)(i * MIC_SEGMENT_SLICES + first);
+        }
+    }
+    if (best == SIZE_MAX) return false;
+    return mic_slices_claim(&a->segments[run->slice / MIC_SEGMENT_SLICES],
+                            run->slice % MIC_SEGMENT_SLICES, want->count);
+}
+
 static bool span_short_locked(unsigned arena, const span_want_t *want, mic_run_t *run)
 {
     mic_arena_t *const a = &mic_arenas[arena];
     const size_t usable = mic_arena_usable(a);
+    if (want->align == 1 && !want->any && span_best_locked(a, want, run)) return true;
     for (int idle = 0; idle < 2; idle++)
         for (size_t i = 0; i < usable; i++)
             if (span_try_segment_locked(a, i, want, idle != 0, run)) return true;

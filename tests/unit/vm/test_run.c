@@ -221,6 +221,32 @@ static void run_grow(long unused)
     give(next);
     fresh_require(used() == before);
 }
+/* The shortest run that suffices and was used before, wherever it is; else the lowest. */
+static void run_best(long unused)
+{
+    (void)unused;
+    fresh_require(mic_process_start());
+    static const size_t counts[6] = {10, 1, 5, 1, 7, 1};
+    mic_run_t runs[6], short_run, next, rest;
+    for (size_t i = 0; i < 6; i++)
+        fresh_require(mic_run_alloc(MIC_SPAN_KIND, counts[i], 1, &mic_place_any, &runs[i]));
+    const uint32_t start = runs[0].slice;
+    for (size_t i = 0; i < 6; i += 2) give(runs[i]);
+    fresh_require(mic_run_alloc(MIC_SPAN_KIND, 4, 1, &mic_place_any, &short_run));
+    fresh_require(short_run.slice == start + 11 && !short_run.zero);
+    fresh_require(mic_run_alloc(MIC_SPAN_KIND, 6, 1, &mic_place_any, &next));
+    fresh_require(next.slice == start + 17 && !next.zero);
+    mic_purge_run(true); /* what is clean has no advantage */
+    fresh_require(mic_run_alloc(MIC_SPAN_KIND, 1, 1, &mic_place_any, &rest));
+    fresh_require(rest.slice == start && rest.zero);
+}
+
+static void test_best(void **state)
+{
+    (void)state;
+    assert_int_equal(fresh_run("best", 0), 0);
+}
+
 static void test_grow(void **state)
 {
     (void)state;
@@ -349,6 +375,7 @@ const fresh_case_t fresh_cases[] = {
     {"failed_span", NULL, run_failed_span},
     {"words", NULL, run_words},
     {"spans", NULL, run_spans},
+    {"best", NULL, run_best},
     {"grow", NULL, run_grow},
     {"exhaust", limit_reserve, run_exhaust},
     {"failures", NULL, run_failures},
@@ -359,9 +386,10 @@ int main(int argc, char **argv)
 {
     if (argc > 1) return fresh_main(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),    cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_grow),     cmocka_unit_test(test_exhaust),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_failed_span),
+        cmocka_unit_test(test_words),       cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_best),        cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_exhaust),     cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_failed_span),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
