@@ -302,7 +302,8 @@ void mic_options_check_names(const char *const *environment)
             name++;
         }
         if (*prefix != 0) continue;
-        bool known = option_same(name, '=', "DISABLE_REDIRECT"); /* of Windows */
+        bool known = option_same(name, '=', "DISABLE_REDIRECT") || /* of Windows */
+                     option_same(name, '=', "AUTOINSTALL");        /* of the Python package */
         int length = 0;
         while (name[length] != 0 && name[length] != '=') length++;
         for (int i = 0; !known && i < MIC_OPTION_COUNT; i++) {

@@ -248,6 +248,7 @@ static void unknown_names_are_reported(void **state)
                                        "MIMALLOC_RESET_DELAY=1",
                                        "MIMALLOC_=3",
                                        "MIMALLOC_DISABLE_REDIRECT=1",
+                                       "MIMALLOC_AUTOINSTALL=raw",
                                        "MIMALLOCATE=1",
                                        "MIMALLOC_VERBOS",
                                        NULL};
