@@ -9,6 +9,7 @@ import argparse
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -26,13 +27,8 @@ MODULES = """
 """.split()
 #: a few seconds in all
 SHORT = "test_dict test_fork1 test_gc test_json test_list test_set test_weakref".split()
-IGNORED = (
-    # sleeps, takes for granted that other threads have got on, and hangs when they have not
-    "*TestCondition.test_notify*",
-    # its child waits for an interrupt that an except clause may swallow, and then takes exponential
-    # time; the child is isolated (-I), so that nothing of ours is in it
-    "*test_print_exception_gh_102056",
-)
+#: it sleeps, takes for granted that other threads have got on, and hangs when they have not
+IGNORED = ("*TestCondition.test_notify*",)
 LIMIT_SECONDS = 1800
 
 
@@ -110,6 +106,8 @@ def run_module(python, mode, module, match=(), folder_of_tests=None):
             cwd=folder,
             env=environments.clean_environment(**settings(python, mode)),
             start_new_session=True,
+            # a shell starts jobs in the background with interrupts ignored; tests wait for them
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             output = process.communicate(timeout=LIMIT_SECONDS)[0]
