@@ -222,11 +222,12 @@ static uint32_t os_move_try(void)
     *source = 1;
     if (mremap(p, bytes, bytes, OS_MOVE_FLAGS, p + bytes) == MAP_FAILED) {
         state = errno == ENOMEM ? OS_MOVE_UNKNOWN : OS_MOVE_BROKEN;
+        munmap(p, bytes); /* and not the target, which may be somebody else's by now */
     } else {
         *source = 2;
         if (madvise(p, bytes, MADV_DONTNEED) != 0 || *source != 0) state = OS_MOVE_BROKEN;
+        munmap(p, 2 * bytes);
     }
-    munmap(p, 2 * bytes);
     return state;
 }
 
