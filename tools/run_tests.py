@@ -257,6 +257,7 @@ def rust_tests(results):
     cargo(results, "rust format", ["fmt", "--all", "--check"])
     cargo(results, "rust doc", ["doc", "--workspace", "--no-deps"], RUSTDOCFLAGS="-D warnings")
     rust_interpreted(results)
+    rust_sanitized(results)
 
 
 def rust_interpreted(results):
@@ -273,6 +274,30 @@ def rust_interpreted(results):
     target = ROOT / "rust" / "target" / "miri"
     command = ["miri", "test", "-p", "mimalloc-core", "--test", "interpreted", "--target-dir", target]
     cargo(results, "rust miri", command, RUSTUP_TOOLCHAIN="nightly")
+
+
+def rust_sanitized(results):
+    """Core and crates with the address sanitizer. The runtime comes with Rust: clang's code fits it."""
+    machine = os.uname().machine
+    missing = "clang is missing" if not shutil.which("clang") else None
+    if machine not in ("x86_64", "aarch64"):
+        missing = f"not on {machine}"
+    if missing:
+        print(f"  SKIPPED rust address sanitizer: {missing}", flush=True)
+        results.add("rust address sanitizer", 0, skipped=1)
+        return
+    command = ["test", "-p", "mimalloc-core", "--test", "heaps", "--test", "allocator", "--test", "global"]
+    command += ["--no-fail-fast", "--target", f"{machine}-unknown-linux-gnu"]
+    command += ["--target-dir", ROOT / "rust" / "target" / "asan"]
+    cargo(
+        results,
+        "rust address sanitizer",
+        command,
+        CC="clang",
+        CFLAGS="-fsanitize=address -fno-omit-frame-pointer",
+        RUSTFLAGS="-Zsanitizer=address",
+        RUSTC_BOOTSTRAP="1",
+    )
 
 
 # ---- tiers ---------------------------------------------------------------------------------------
