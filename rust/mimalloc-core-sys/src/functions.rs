@@ -178,12 +178,10 @@ extern "C" {
     pub fn mi_ufree(p: *mut c_void, block_size: *mut usize);
     /// `mi_malloc_aligned()` and the size of the block.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_umalloc_aligned")]
-    pub fn mi_umalloc_aligned(size: usize, alignment: usize, block_size: *mut usize)
-        -> *mut c_void;
+    pub fn mi_umalloc_aligned(size: usize, alignment: usize, block_size: *mut usize) -> *mut c_void;
     /// `mi_zalloc_aligned()` and the size of the block.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_uzalloc_aligned")]
-    pub fn mi_uzalloc_aligned(size: usize, alignment: usize, block_size: *mut usize)
-        -> *mut c_void;
+    pub fn mi_uzalloc_aligned(size: usize, alignment: usize, block_size: *mut usize) -> *mut c_void;
     /// `mi_malloc_small()` and the size of the block.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_umalloc_small")]
     pub fn mi_umalloc_small(size: usize, block_size: *mut usize) -> *mut c_void;
@@ -248,10 +246,7 @@ extern "C" {
     /// - `numa_nodes`: number of nodes; 0: all there are
     /// - `timeout_msecs`: milliseconds in all; 0: no limit
     /// - returns 0; ENOMEM if a node had no page for its share
-    #[cfg_attr(
-        mimalloc_core_prefixed,
-        link_name = "mimalloc_core_reserve_huge_os_pages_interleave"
-    )]
+    #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_reserve_huge_os_pages_interleave")]
     pub fn mi_reserve_huge_os_pages_interleave(
         pages: usize,
         numa_nodes: usize,
@@ -423,10 +418,7 @@ extern "C" {
     /// - `perc_threshold`: percent, 0 to 100
     /// - returns the page is not the one its thread allocates from, is not full, and at most this
     ///   share of its blocks is in use; false if p is not in the heap
-    #[cfg_attr(
-        mimalloc_core_prefixed,
-        link_name = "mimalloc_core_unsafe_heap_page_is_under_utilized"
-    )]
+    #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_unsafe_heap_page_is_under_utilized")]
     pub fn mi_unsafe_heap_page_is_under_utilized(
         heap: *mut mi_heap_t,
         p: *mut c_void,
@@ -674,8 +666,9 @@ extern "C" {
     /// `mi_heap_realloc()` into a thread heap.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_theap_realloc")]
     pub fn mi_theap_realloc(theap: *mut mi_theap_t, p: *mut c_void, newsize: usize) -> *mut c_void;
-    /// Sets how many objects of a thread heap are put in front of a guard page, in place of option
-    /// guarded_sample_rate. Without effect where that option has none (docs/OPTIONS.md).
+    /// Sets how many objects of a thread heap are put between inaccessible pages, in place of option
+    /// guarded_sample_rate. The first call of a process looks for the stack unwinder and takes memory
+    /// for 512 such objects; where that fails nothing is sampled. Takes some microseconds.
     ///
     /// - `theap`: of the calling thread
     /// - `sample_rate`: guard one in this many objects; 0: none
@@ -686,8 +679,8 @@ extern "C" {
         sample_rate: usize,
         seed: usize,
     );
-    /// Sets which sizes are guarded, in place of options guarded_min and guarded_max. Without effect
-    /// where these have none (docs/OPTIONS.md).
+    /// Sets which sizes are guarded, in place of options guarded_min and guarded_max. Nothing above
+    /// 64 MiB is.
     ///
     /// - `theap`: of the calling thread
     /// - `min`: bytes of the smallest object that is guarded
