@@ -8,7 +8,9 @@
 #include "alloc/slow.h"
 #include "base/check.h"
 #include "heap/active.h"
+#include "heap/guarded.h"
 #include "heap/held.h"
+#include "heap/sample.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/lock.h"
@@ -227,6 +229,17 @@ void mic_run_free(mic_run_t run)
 }
 
 bool mic_purge_at_once(mic_run_t run) { return (void)run, false; }
+/* nothing is sampled here */
+mic_atomic(uint32_t) mic_sampling;
+char *mic_guarded_block(const mic_page_t *page) { return (void)page, NULL; }
+size_t mic_guarded_bytes(const mic_page_t *page) { return (void)page, 0; }
+bool mic_guarded_is_whole(const mic_page_t *page) { return (void)page, true; }
+void mic_guarded_note_free(const mic_page_t *page) { (void)page; }
+bool mic_guarded_was(const void *p, size_t *bytes, uint64_t *heap)
+{
+    return (void)p, (void)bytes, (void)heap, false;
+}
+void mic_guarded_tell(const void *p) { (void)p; }
 bool mic_held_put(mic_page_t *page) { return (void)page, false; }
 bool mic_held_take(mic_theap_t *theap, size_t block_bytes, size_t align_slices, mic_run_t *run)
 {
