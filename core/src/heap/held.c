@@ -22,9 +22,9 @@
 /* Secure: what is held stays resident, so it is a share of what is in use, within bounds; larger
    spans are not held. Hardened: it takes address space and page tables only, but hiding more than
    this takes long. */
-#define HELD_RESIDENT_SHARE 8
+#define HELD_RESIDENT_SHARE 32
 #define HELD_RESIDENT_LEAST (2 * MIC_MIB)
-#define HELD_RESIDENT_MOST (8 * MIC_MIB)
+#define HELD_RESIDENT_MOST (4 * MIC_MIB)
 #define HELD_SPAN_MOST ((CFG_HARDENED ? 64 : 4) * MIC_MIB)
 #define HELD_HIDDEN_MOST (256 * MIC_MIB)
 
