@@ -7,23 +7,25 @@ all threads without one of their own use; `numpy` and `Heap.numpy` are for a blo
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from types import TracebackType
-from typing import List, Optional, Type
+from typing import Optional, Tuple, Type
 
 from . import _core
 
-_default_ours = False
+# Handlers to put back, innermost last; of the same context as the handler itself.
+_before: ContextVar[Tuple[object, ...]] = ContextVar("mimalloc_numpy_before", default=())
 
 
 class _Context:
-    """Sets a handler, and puts the one before back. May be entered again while it is active."""
+    """Sets a handler, and puts the one before back. May be entered again while it is active, and in
+    several threads and tasks at once."""
 
     def __init__(self, heap: Optional[_core.Heap], hugepages: bool) -> None:
         self._handler = _core._numpy_handler(heap, hugepages)
-        self._before: List[object] = []
 
     def __enter__(self) -> None:
-        self._before.append(_core._numpy_set(self._handler))
+        _before.set((*_before.get(), _core._numpy_set(self._handler)))
 
     def __exit__(
         self,
@@ -31,7 +33,9 @@ class _Context:
         exc: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        _core._numpy_set(self._before.pop())
+        *rest, last = _before.get()
+        _core._numpy_set(last)
+        _before.set(tuple(rest))
 
 
 def numpy(*, hugepages: bool = True) -> _Context:
@@ -61,18 +65,10 @@ def install_numpy(*, hugepages: bool = True) -> None:
 
     Data is at multiples of 64 bytes; hugepages as in `numpy`. ImportError without NumPy 1.22 or
     newer; RuntimeError if its default handler is of a kind not known."""
-    global _default_ours
     _core._numpy_default(True, hugepages)
-    _default_ours = True
 
 
 def uninstall_numpy() -> None:
     """From now on NumPy's default handler allocates as it did before `install_numpy`. Arrays live
     on. Not installed: nothing happens."""
-    global _default_ours
     _core._numpy_default(False, True)
-    _default_ours = False
-
-
-def _default_is_ours() -> bool:
-    return _default_ours

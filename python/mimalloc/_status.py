@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Tuple
 
-from . import _core, _numpy
+from . import _core
 
 interface_version: Tuple[int, int, int] = (
     _core._interface_version // 10000,
@@ -51,4 +51,4 @@ def status() -> Status:
     """Whether the library is active, for which domains, and from which file. Looks at CPython's
     tables as they are, so it tells the truth also after others have changed them."""
     raw, mem, obj, debug, shared, replaces, library = _core._hook_status()
-    return Status(raw, mem, obj, debug, _numpy._default_is_ours(), shared, replaces, library)
+    return Status(raw, mem, obj, debug, _core._numpy_is_default(), shared, replaces, library)

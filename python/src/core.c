@@ -82,6 +82,12 @@ void mimpy_core_choose(void)
     (void)pthread_once(&once, core_choose_once);
 }
 
+void mimpy_core_at_fork(void (*take)(void), void (*release)(void))
+{
+    mimpy_core->free(mimpy_core->malloc(1)); /* it has registered its handlers after this */
+    (void)pthread_atfork(take, release, release);
+}
+
 bool mimpy_core_is_shared(void) { return mimpy_core == &core_shared; }
 
 bool mimpy_core_is_malloc(void) { return core_replaces_malloc; }

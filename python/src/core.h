@@ -66,6 +66,9 @@ extern const mimpy_core_t *mimpy_core;
 
 /* Finds the instance; to be called before anything else, again at will. */
 void mimpy_core_choose(void);
+/* Registers fork handlers that take and release a lock under which the instance is called. The
+   instance's own come first, so that its locks are taken last. */
+void mimpy_core_at_fork(void (*take)(void), void (*release)(void));
 /* The instance is the process's, not the extension's own. */
 bool mimpy_core_is_shared(void);
 /* The instance also serves malloc of the process. */

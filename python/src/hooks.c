@@ -47,7 +47,7 @@ static void install_lock_release(void) { (void)pthread_mutex_unlock(&install_loc
 
 static void install_register_fork(void)
 {
-    (void)pthread_atfork(install_lock_acquire, install_lock_release, install_lock_release);
+    mimpy_core_at_fork(install_lock_acquire, install_lock_release);
 }
 
 static bool barrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }

@@ -63,6 +63,9 @@ PyDoc_STRVAR(
     "_numpy_default(install, hugepages, /)\n--\n\n"
     "Puts the library behind NumPy's default handler, or back. True if something changed.");
 
+PyDoc_STRVAR(numpy_is_default_doc,
+             "_numpy_is_default()\n--\n\nNumPy's default handler allocates from the library.");
+
 static PyMethodDef module_methods[] = {
     {"install", MIMPY_METHOD(mimpy_install), METH_VARARGS | METH_KEYWORDS, install_doc},
     {"uninstall", mimpy_uninstall, METH_NOARGS, uninstall_doc},
@@ -76,6 +79,7 @@ static PyMethodDef module_methods[] = {
     {"_numpy_handler", mimpy_numpy_handler, METH_VARARGS, numpy_handler_doc},
     {"_numpy_set", mimpy_numpy_set, METH_O, numpy_set_doc},
     {"_numpy_default", mimpy_numpy_default, METH_VARARGS, numpy_default_doc},
+    {"_numpy_is_default", mimpy_numpy_is_default, METH_NOARGS, numpy_is_default_doc},
     {NULL, NULL, 0, NULL},
 };
 

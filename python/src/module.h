@@ -64,5 +64,6 @@ PyObject *mimpy_take_text(char *text);
 PyObject *mimpy_numpy_handler(PyObject *module, PyObject *args);
 PyObject *mimpy_numpy_set(PyObject *module, PyObject *handler);
 PyObject *mimpy_numpy_default(PyObject *module, PyObject *args);
+PyObject *mimpy_numpy_is_default(PyObject *module, PyObject *unused);
 
 #endif

@@ -291,3 +291,11 @@ PyObject *mimpy_numpy_default(PyObject *module, PyObject *args)
     functions->calloc = install ? default_calloc : default_below.calloc;
     Py_RETURN_TRUE;
 }
+
+PyObject *mimpy_numpy_is_default(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(default_handler != NULL &&
+                           default_handler->allocator.malloc == default_malloc);
+}

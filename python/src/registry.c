@@ -12,10 +12,7 @@ static mimpy_heap_t *registry_first; /* [lock] */
 static void registry_acquire(void) { (void)pthread_mutex_lock(&registry_lock); }
 static void registry_release(void) { (void)pthread_mutex_unlock(&registry_lock); }
 
-static void registry_register_fork(void)
-{
-    (void)pthread_atfork(registry_acquire, registry_release, registry_release);
-}
+static void registry_register_fork(void) { mimpy_core_at_fork(registry_acquire, registry_release); }
 
 mi_heap_t *mimpy_registry_open(mimpy_heap_t *heap)
 {

@@ -56,6 +56,24 @@ assert seen == {"thread": inherits, "copied": True, "task": True, "entered": Tru
     )
 
 
+def test_one_context_in_many_threads(run_numpy):
+    run_numpy(
+        OURS
+        + """
+import threading
+shared = mimalloc.numpy(); inside, leave, seen = threading.Barrier(3), threading.Barrier(3), []
+def work():
+    with shared:
+        inside.wait(); seen.append(ours(np.empty(500))); leave.wait()
+    seen.append(not ours(np.empty(500)))
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()
+assert seen == [True] * 6, seen
+"""
+    )
+
+
 def test_install_is_for_all_threads(run_numpy):
     run_numpy(
         OURS

@@ -73,6 +73,33 @@ def test_fork_of_forks(run):
     )
 
 
+def test_fork_while_heaps_are_made_and_walked(run):
+    """The locks of the package and of the library, taken by a fork in an order that others keep."""
+    run(
+        """
+        import os, threading, mimalloc
+        mimalloc.heap_map(); mimalloc.stats()     # a fork during an import is another matter
+        busy = [True]
+        def make():
+            while busy:
+                with mimalloc.Heap() as heap: heap.alloc(1000)
+        def walk():
+            while busy: mimalloc.heap_map(); mimalloc.stats()
+        threads = [threading.Thread(target=f) for f in (make, make, walk)]
+        for t in threads: t.start()
+        for _ in range(20):
+            pid = os.fork()
+            if pid == 0:
+                with mimalloc.Heap() as heap: heap.alloc(1000)
+                mimalloc.heap_map(); os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        busy.clear()
+        for t in threads: t.join()
+        """,
+        options=["-W", "ignore::DeprecationWarning"],
+    )
+
+
 # By the module that every version so far has under one of two names.
 INTERPRETERS = """
 import sys, mimalloc
