@@ -40,12 +40,13 @@ def build(name):
 
 def measure(program, workload):
     """Processor time in seconds and peak of resident memory in MiB of one process."""
-    process = subprocess.Popen([program, workload, str(REPEAT)])
+    process = subprocess.Popen([program, workload, str(REPEAT)], stdout=subprocess.PIPE, text=True)
+    peak = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{program} {workload}: ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, int(peak) / 1024
 
 
 def print_table(title, names, rows, last):

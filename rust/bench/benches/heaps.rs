@@ -9,6 +9,8 @@ use std::hint::black_box;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 fn main() {
+    // Brings the global allocator along.
+    mimalloc_core_bench::check_version();
     divan::main();
 }
 
