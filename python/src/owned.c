@@ -39,13 +39,14 @@ static __attribute__((noinline)) void own_free_slow(const PyMemAllocatorEx *belo
 mic_inline void own_free_in(const PyMemAllocatorEx *below, void *p)
 {
     mic_page_t *page = NULL;
+    uint32_t left;
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
-        mic_unlikely(!mic_page_try_put(page, p))) {
+        mic_unlikely(!mic_page_try_put(page, p, &left))) {
         own_free_slow(below, p);
         return;
     }
-    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+    if (mic_unlikely(left == 0)) mic_free_emptied(page);
 }
 
 /* ---- resizing ---- */
@@ -172,11 +173,12 @@ static __attribute__((noinline)) bool data_free_slow(void *p)
 static bool data_free_if_owned(void *p)
 {
     mic_page_t *page = NULL;
+    uint32_t left;
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
-        mic_unlikely(!mic_page_try_put(page, p)))
+        mic_unlikely(!mic_page_try_put(page, p, &left)))
         return data_free_slow(p);
-    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+    if (mic_unlikely(left == 0)) mic_free_emptied(page);
     return true;
 }
 

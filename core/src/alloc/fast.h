@@ -46,13 +46,14 @@ mic_inline void *mic_heap_malloc(mic_heap_t *heap, size_t bytes)
 mic_inline void mic_free(void *p)
 {
     mic_page_t *page = NULL;
+    uint32_t left;
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
-        mic_unlikely(!mic_page_try_put(page, p))) {
+        mic_unlikely(!mic_page_try_put(page, p, &left))) {
         mic_free_slow(p);
         return;
     }
-    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+    if (mic_unlikely(left == 0)) mic_free_emptied(page);
 }
 
 #endif

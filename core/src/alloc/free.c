@@ -37,8 +37,7 @@ static void free_local_slow(mic_page_t *page, size_t index)
     mic_record_t *const record = mic_tls.record;
     mic_record_enter(record);
     if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    mic_page_put(page, index);
-    if (page->used == 0) mic_theap_page_emptied(page);
+    if (mic_page_put(page, index) == 0) mic_theap_page_emptied(page);
     mic_record_leave(record);
 }
 

@@ -27,22 +27,25 @@
 #include "os/os.h"
 #include "page/bits.h"
 
-/* A free on the fast path: by the owner, of a page in whose first slice p is. False: nothing
-   happened, the slow path looks. */
-mic_inline bool mic_page_try_put(mic_page_t *page, void *p)
+/* A free on the fast path: by the owner, of a page in whose first slice p is; *left: what `used` is
+   then. False: nothing happened, the slow path looks. */
+mic_inline bool mic_page_try_put(mic_page_t *page, void *p, uint32_t *left)
 {
-    if (CFG_BITS) return mic_bits_try_put(page, p);
-    mic_page_push_local(page, (mic_block_t *)p);
+    if (CFG_BITS) {
+        if (mic_unlikely(!mic_bits_try_put(page, p))) return false;
+        *left = page->used;
+        return true;
+    }
+    *left = mic_page_push_local(page, (mic_block_t *)p);
     return true;
 }
 
-/* The same for a block that was looked at. The caller looks at `used` afterwards. */
-mic_inline void mic_page_put(mic_page_t *page, size_t index)
+/* The same for a block that was looked at. Returns what `used` is then. */
+mic_inline uint32_t mic_page_put(mic_page_t *page, size_t index)
 {
-    if (CFG_BITS)
-        mic_bits_put(page, index);
-    else
-        mic_page_push_local(page, (mic_block_t *)mic_page_block(page, index));
+    if (!CFG_BITS) return mic_page_push_local(page, (mic_block_t *)mic_page_block(page, index));
+    mic_bits_put(page, index);
+    return page->used;
 }
 
 /* Bytes of a block that the user may use. */

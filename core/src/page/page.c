@@ -253,7 +253,7 @@ void mic_page_return_active(mic_page_t *page, mic_block_t *list)
     /* not for ever: a block that was freed twice may have made a ring of it */
     for (uint32_t n = page->capacity; list != NULL && n > 0; n--) {
         mic_block_t *const next = list->next;
-        mic_page_push_local(page, list);
+        (void)mic_page_push_local(page, list);
         list = next;
     }
 }

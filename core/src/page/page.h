@@ -190,14 +190,17 @@ mic_inline void *mic_page_block(const mic_page_t *page, size_t index)
    Every multi-store step is ordered so that a forked child, which sees a prefix of the stores,
    loses a block and never lists it twice. */
 
-/* A local free. The caller looks at `used` afterwards: 0 = the page is empty. */
-mic_inline void mic_page_push_local(mic_page_t *page, mic_block_t *block)
+/* A local free. Returns `used`: 0 = the page is empty. Else the page may be another's by now, by
+   RF.21: its owner must not look at it again. */
+mic_inline uint32_t mic_page_push_local(mic_page_t *page, mic_block_t *block)
 {
     block->next = page->local;
     mic_compiler_barrier();
     page->local = block;
     mic_compiler_barrier();
-    page->used--;
+    const uint32_t left = page->used - 1;
+    page->used = left;
+    return left;
 }
 
 /* Hands the whole local list out for the active list; they count as used from now on. */

@@ -118,7 +118,7 @@ uint32_t mic_remote_collect(mic_page_t *page)
         while (bits != 0) {
             const size_t index = i * 64 + mic_bit_lowest(bits);
             bits &= bits - 1;
-            mic_page_push_local(page, (mic_block_t *)mic_page_block(page, index));
+            (void)mic_page_push_local(page, (mic_block_t *)mic_page_block(page, index));
         }
         collected += n;
     }
