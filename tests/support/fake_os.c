@@ -343,6 +343,7 @@ static void fake_futex(uint32_t *word, int operation, uint32_t value)
 void mic_os_wait(uint32_t *word, uint32_t value) { fake_futex(word, FUTEX_WAIT_PRIVATE, value); }
 void mic_os_wake_one(uint32_t *word) { fake_futex(word, FUTEX_WAKE_PRIVATE, 1); }
 void mic_os_yield(void) { sched_yield(); }
+int mic_os_barrier(void) { return 0; }
 
 static uint64_t fake_locked_add(uint64_t *word, uint64_t step)
 {

@@ -37,6 +37,7 @@ void mic_collect(bool force)
             }
         }
     }
+    if (force) mic_record_reap_all(mic_tls.record);
     if (force) mic_held_flush();
     mic_purge_run(force);
 }

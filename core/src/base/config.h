@@ -57,7 +57,8 @@
 _Static_assert(!(MIC_MODE_HARDENED && !MIC_MODE_SECURE), "hardened is secure plus more");
 _Static_assert(sizeof(void *) == 8, "64-bit targets only");
 
-/* Other threads see a thread's plain stores in the order in which it makes them. */
+/* Other threads see a thread's plain stores, streaming ones apart, in the order in which it makes
+   them. */
 #if defined(__x86_64__)
 #define MIC_STORES_IN_ORDER 1
 #else

@@ -49,8 +49,10 @@ void mic_record_adopt(mic_record_t *record);
 /* RF.21: releases what nobody uses of the pages that the thread of another record has queued.
    Policy "list" only, where stores are seen in order. */
 void mic_record_reap(mic_record_t *record);
-/* Before the thread of the record `self` takes memory for a page: the same of all other records,
-   if memory in use has grown since the last time. */
+/* The same of all records but the calling thread's own, which has no record lock. */
+void mic_record_reap_all(const mic_record_t *self);
+/* Before the thread of the record `self` takes memory for a page: the same, if memory in use has
+   grown since the last time. */
 void mic_record_reap_others(const mic_record_t *self);
 
 #endif

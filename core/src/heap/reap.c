@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "heap/pool.h"
 #include "heap/thread.h"
+#include "os/os.h"
 
 /* Slices in use, from which on it is worth another look: so many more than after the last one, or
    a share more. A look takes as long as there are threads and queued pages. */
@@ -26,37 +27,86 @@ static bool reap_is_unused(const mic_page_t *page)
     return used != 0 && used == mic_remote_count(page);
 }
 
-static void reap_theap_locked(mic_theap_t *theap)
+/* Marks the pages that nobody uses; true: there are some. */
+static bool reap_mark_locked(const mic_theap_t *theap)
+{
+    bool found = false;
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
+        for (mic_page_t *page = theap->queue[cls]; page != NULL; page = page->next) {
+            if (!mic_remote_is_told(page) || !reap_is_unused(page)) continue;
+            page->flags |= MIC_PAGE_UNUSED;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* Releases the marked ones; or only takes the marks away. */
+static void reap_marked_locked(mic_theap_t *theap, bool release)
 {
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
         for (mic_page_t *page = theap->queue[cls], *next; page != NULL; page = next) {
             next = page->next;
-            if (!mic_remote_is_told(page) || !reap_is_unused(page)) continue;
+            if ((page->flags & MIC_PAGE_UNUSED) == 0) continue;
+            page->flags &= (uint8_t)~MIC_PAGE_UNUSED;
+            if (!release) continue;
             page->used -= mic_remote_clear(page);
             mic_theap_release_page_locked(page);
         }
     }
 }
 
+/* What the owner wrote into its blocks by streaming stores is not in order with the others, and may
+   still be on its way: a barrier in all threads waits for it. */
+static void reap_record_locked(mic_record_t *record)
+{
+    bool found = reap_mark_locked(&record->theap);
+    for (const mic_theap_t *t = record->theaps; t != NULL; t = t->record_next)
+        if (reap_mark_locked(t)) found = true;
+    if (!found) return;
+    const bool release = mic_os_barrier() == 0;
+    reap_marked_locked(&record->theap, release);
+    for (mic_theap_t *t = record->theaps; t != NULL; t = t->record_next)
+        reap_marked_locked(t, release);
+}
+
 void mic_record_reap(mic_record_t *record)
 {
     if (!mic_lock_try(&record->lock)) return; /* it is not worth waiting for */
     /* under the lock: an orphan's authority looks at queues without it */
-    if (mic_load_relaxed(&record->state) == MIC_RECORD_LIVE) {
-        reap_theap_locked(&record->theap);
-        for (mic_theap_t *t = record->theaps; t != NULL; t = t->record_next) reap_theap_locked(t);
-    }
+    if (mic_load_relaxed(&record->state) == MIC_RECORD_LIVE) reap_record_locked(record);
     mic_lock_release(&record->lock);
+}
+
+/* Asked once before any lock is held: the first barrier of a process can take milliseconds. */
+static bool reap_is_possible(void)
+{
+    enum { UNKNOWN, POSSIBLE, IMPOSSIBLE };
+    static mic_atomic(uint32_t) state;
+    if (CFG_BITS || MIC_TSAN || !MIC_STORES_IN_ORDER || !mic_record_notified()) return false;
+    if (mic_unlikely(mic_load_relaxed(&state) == UNKNOWN))
+        mic_store_relaxed(&state, mic_os_barrier() == 0 ? POSSIBLE : IMPOSSIBLE);
+    return mic_load_relaxed(&state) == POSSIBLE;
+}
+
+void mic_record_reap_all(const mic_record_t *self)
+{
+    if (!reap_is_possible()) return;
+    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        if (r != self) mic_record_reap(r);
 }
 
 void mic_record_reap_others(const mic_record_t *self)
 {
-    if (CFG_BITS || MIC_TSAN || !MIC_STORES_IN_ORDER || !mic_record_notified()) return;
     const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
     uint64_t level = mic_load_relaxed(&reap_level);
-    if (used < level || !mic_cas_acquire(&reap_level, &level, reap_next_level(used))) return;
-    for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
-        if (r != self) mic_record_reap(r);
+    if (used < level) { /* a peak is not waited for twice */
+        if (reap_next_level(used) < level / 2)
+            mic_store_relaxed(&reap_level, reap_next_level(used));
+        return;
+    }
+    if (!reap_is_possible() || !mic_cas_acquire(&reap_level, &level, reap_next_level(used))) return;
+    mic_record_reap_all(self);
     const uint64_t left = mic_load_relaxed(&mic_vm_counts.used_slices);
     mic_store_relaxed(&reap_level, reap_next_level(left));
 }

@@ -430,6 +430,19 @@ void mic_os_wake_one(uint32_t *word)
 
 void mic_os_yield(void) { sched_yield(); }
 
+static bool os_membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+int mic_os_barrier(void)
+{
+    enum { PRIVATE_EXPEDITED = 8, REGISTER = 16 }; /* of linux/membarrier.h */
+    const int saved = errno;
+    bool ok = os_membarrier(PRIVATE_EXPEDITED);
+    if (!ok && errno == EPERM) ok = os_membarrier(REGISTER) && os_membarrier(PRIVATE_EXPEDITED);
+    const int error = ok ? 0 : errno;
+    errno = saved;
+    return error;
+}
+
 static uint64_t os_clock(clockid_t id)
 {
     struct timespec t = {0, 0};

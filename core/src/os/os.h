@@ -74,6 +74,9 @@ unsigned mic_os_numa_nodes(void);
 void mic_os_wait(uint32_t *word, uint32_t while_value); /* may return early */
 void mic_os_wake_one(uint32_t *word);
 void mic_os_yield(void);
+/* Whatever other threads of the process stored before this call, streaming stores included, all see
+   after it. ENOSYS and others: it cannot be had. The first one may take milliseconds. */
+int mic_os_barrier(void);
 
 /* ---- time, randomness ---- */
 uint64_t mic_os_clock_ms(void); /* monotonic, coarse, 4.6 ns */

@@ -54,6 +54,7 @@ typedef enum mic_page_kind {
 #define MIC_PAGE_POLL 2u       /* its token may be with a thread that never runs: look at words */
 #define MIC_PAGE_QUEUED 4u     /* in the queue of its class */
 #define MIC_PAGE_ACTIVE 8u     /* its thread heap's active page of the class */
+#define MIC_PAGE_UNUSED 32u    /* [lock: record] RF.21, about to be released */
 /* [exclusive: the only block's user] */
 #define MIC_PAGE_EMPTIED 16u /* span whose pages were moved away: it reads as zero */
 

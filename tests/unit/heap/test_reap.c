@@ -119,6 +119,40 @@ static void part_growing(void)
     for (size_t i = 0; i < PAGES * per_page; i++) mic_free(more[i]);
 }
 
+/* Collecting by force looks whatever the level is. */
+static void part_collected(void)
+{
+    for (size_t i = 0; i < PAGES; i++) free_rest(i, 0);
+    mic_page_t *const first = page_of(0);
+    assert_true(is_owned(first));
+    mic_collect(true);
+    assert_int_equal(is_owned(first), !MIC_STORES_IN_ORDER || MIC_TSAN);
+}
+
+/* A peak that is over does not keep later growth from looking. */
+static void part_after_a_peak(void)
+{
+    static void *more[PAGES * PER_PAGE_MAX], *peak[32 * PAGES];
+    for (size_t i = 0; i < 32 * PAGES; i++) peak[i] = mic_malloc(MIC_SLICE_BYTES / 2);
+    for (size_t i = 0; i < 32 * PAGES; i++) mic_free(peak[i]);
+    mic_collect(false);
+    for (size_t i = 0; i < PAGES; i++) free_rest(i, 0);
+    const uint64_t before = used();
+    for (size_t i = 0; i < PAGES * per_page; i++) more[i] = mic_malloc(bytes + 1);
+    if (MIC_STORES_IN_ORDER && !MIC_TSAN) assert_true(used() < before + PAGES);
+    for (size_t i = 0; i < PAGES * per_page; i++) mic_free(more[i]);
+}
+
+static void test_collected(void **state)
+{
+    (void)state;
+    with_owner(512, part_collected);
+}
+static void test_after_a_peak(void **state)
+{
+    (void)state;
+    with_owner(2048, part_after_a_peak);
+}
 static void test_released(void **state)
 {
     (void)state;
@@ -138,9 +172,9 @@ static void test_growing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_released),
-        cmocka_unit_test(test_orphan),
-        cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_released),     cmocka_unit_test(test_orphan),
+        cmocka_unit_test(test_growing),      cmocka_unit_test(test_collected),
+        cmocka_unit_test(test_after_a_peak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
