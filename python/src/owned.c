@@ -39,7 +39,7 @@ static __attribute__((noinline)) void own_free_slow(const PyMemAllocatorEx *belo
 mic_inline void own_free_in(const PyMemAllocatorEx *below, void *p)
 {
     mic_page_t *page = NULL;
-    uint32_t left;
+    uint32_t left = 0; /* not needed; compilers warn */
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
         mic_unlikely(!mic_page_try_put(page, p, &left))) {
@@ -173,7 +173,7 @@ static __attribute__((noinline)) bool data_free_slow(void *p)
 static bool data_free_if_owned(void *p)
 {
     mic_page_t *page = NULL;
-    uint32_t left;
+    uint32_t left = 0; /* not needed; compilers warn */
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
         mic_unlikely(!mic_page_try_put(page, p, &left)))

@@ -142,7 +142,7 @@ static void only_sizes_between_the_bounds(void **state)
 
 static int misuse(const char *how)
 {
-    volatile char *const p = mi_malloc(BYTES);
+    volatile char *const p = api_opaque_pointer(mi_malloc(BYTES)); /* on purpose */
     p[0] = 1;
     if (strcmp(how, "after") == 0) {
         mi_free((void *)p);

@@ -46,7 +46,7 @@ mic_inline void *mic_heap_malloc(mic_heap_t *heap, size_t bytes)
 mic_inline void mic_free(void *p)
 {
     mic_page_t *page = NULL;
-    uint32_t left;
+    uint32_t left = 0; /* not needed; compilers warn */
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
         mic_unlikely(!mic_page_try_put(page, p, &left))) {

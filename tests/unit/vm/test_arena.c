@@ -53,10 +53,13 @@ static void run_ladder(long bytes)
         if (ladder_limits[i][0] == (size_t)bytes) check_arena_0(ladder_limits[i][1]);
 }
 
+/* The race detector takes so many addresses that a tebibyte in one piece is not always left. */
+#define LADDER_FIRST (MIC_TSAN ? 2u : 0u)
+
 static void test_ladder(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof ladder_limits / sizeof ladder_limits[0]; i++)
+    for (size_t i = LADDER_FIRST; i < sizeof ladder_limits / sizeof ladder_limits[0]; i++)
         assert_int_equal(fresh_run("ladder", (long)ladder_limits[i][0]), 0);
 }
 
