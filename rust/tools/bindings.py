@@ -9,6 +9,7 @@ The tests of the crate compare what is written here with the headers, by the C c
 
 import pathlib
 import re
+import subprocess
 import sys
 import textwrap
 
@@ -112,11 +113,16 @@ def functions_rs():
     return "\n".join([*lines, "}", ""])
 
 
+def formatted(text):
+    command = ["rustfmt", "--edition", "2021", "--config-path", str(RUST)]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
 def main():
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.exit(__doc__)
-    path, text = CRATE / "src/functions.rs", functions_rs()
+    path, text = CRATE / "src/functions.rs", formatted(functions_rs())
     if path.read_text() == text:
         return 0
     if check:

@@ -178,10 +178,12 @@ extern "C" {
     pub fn mi_ufree(p: *mut c_void, block_size: *mut usize);
     /// `mi_malloc_aligned()` and the size of the block.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_umalloc_aligned")]
-    pub fn mi_umalloc_aligned(size: usize, alignment: usize, block_size: *mut usize) -> *mut c_void;
+    pub fn mi_umalloc_aligned(size: usize, alignment: usize, block_size: *mut usize)
+        -> *mut c_void;
     /// `mi_zalloc_aligned()` and the size of the block.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_uzalloc_aligned")]
-    pub fn mi_uzalloc_aligned(size: usize, alignment: usize, block_size: *mut usize) -> *mut c_void;
+    pub fn mi_uzalloc_aligned(size: usize, alignment: usize, block_size: *mut usize)
+        -> *mut c_void;
     /// `mi_malloc_small()` and the size of the block.
     #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_umalloc_small")]
     pub fn mi_umalloc_small(size: usize, block_size: *mut usize) -> *mut c_void;
@@ -246,7 +248,10 @@ extern "C" {
     /// - `numa_nodes`: number of nodes; 0: all there are
     /// - `timeout_msecs`: milliseconds in all; 0: no limit
     /// - returns 0; ENOMEM if a node had no page for its share
-    #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_reserve_huge_os_pages_interleave")]
+    #[cfg_attr(
+        mimalloc_core_prefixed,
+        link_name = "mimalloc_core_reserve_huge_os_pages_interleave"
+    )]
     pub fn mi_reserve_huge_os_pages_interleave(
         pages: usize,
         numa_nodes: usize,
@@ -418,7 +423,10 @@ extern "C" {
     /// - `perc_threshold`: percent, 0 to 100
     /// - returns the page is not the one its thread allocates from, is not full, and at most this
     ///   share of its blocks is in use; false if p is not in the heap
-    #[cfg_attr(mimalloc_core_prefixed, link_name = "mimalloc_core_unsafe_heap_page_is_under_utilized")]
+    #[cfg_attr(
+        mimalloc_core_prefixed,
+        link_name = "mimalloc_core_unsafe_heap_page_is_under_utilized"
+    )]
     pub fn mi_unsafe_heap_page_is_under_utilized(
         heap: *mut mi_heap_t,
         p: *mut c_void,
