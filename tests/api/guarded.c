@@ -144,7 +144,10 @@ static int misuse(const char *how)
 {
     volatile char *const p = api_opaque_pointer(mi_malloc(BYTES)); /* on purpose */
     p[0] = 1;
-    if (strcmp(how, "after") == 0) {
+    if (strcmp(how, "twice") == 0) {
+        mi_free((void *)p);
+        mi_free((void *)p);
+    } else if (strcmp(how, "after") == 0) {
         mi_free((void *)p);
         p[5] = 1;
     } else if (strcmp(how, "behind") == 0) {
@@ -159,6 +162,17 @@ static void start_misuse(void *how)
 {
     setenv("MIMALLOC_GUARDED_SAMPLE_RATE", "1", 1);
     execl("/proc/self/exe", "guarded", "misuse", (char *)how, (char *)NULL);
+}
+
+/* Whoever samples wants to read of errors, in builds too that keep quiet otherwise. */
+static void errors_are_told(void **state)
+{
+    (void)state;
+    static char text[20000];
+    static char how[] = "twice";
+    (void)api_run_child(start_misuse, how, text, sizeof text);
+    assert_non_null(strstr(text, "error: double free of"));
+    assert_non_null(strstr(text, "allocated by thread"));
 }
 
 static void accesses_beside_are_told(void **state)
@@ -254,6 +268,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(only_sizes_between_the_bounds),
         cmocka_unit_test(small_overflows_are_seen_by_free),
         cmocka_unit_test(accesses_beside_are_told),
+        cmocka_unit_test(errors_are_told),
         cmocka_unit_test(threads_have_them_too),
     };
     return cmocka_run_group_tests_name("guarded", tests, NULL, NULL);

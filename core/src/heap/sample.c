@@ -50,7 +50,9 @@ static void sample_follow(mic_theap_t *theap)
 static bool sample_turn_on(void)
 {
     if (!mic_process_start() || !mic_guarded_start()) return false;
-    mic_store_relaxed(&mic_sampling, 1);
+    /* stacks without the error that they belong to help nobody */
+    if (mic_exchange_acqrel(&mic_sampling, 1) == 0)
+        mic_option_set_default(MIC_OPTION_SHOW_ERRORS, 1);
     return true;
 }
 

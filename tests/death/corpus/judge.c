@@ -39,7 +39,8 @@ _Noreturn static void start(const death_group_t *group, const death_case_t *c,
         environment[n++] = preload;
     }
     /* A message is what release builds have; that memory is short is no news of a mistake. */
-    if (strcmp(group->name, "limits") != 0) environment[n++] = "MIMALLOC_SHOW_ERRORS=1";
+    environment[n++] =
+        strcmp(group->name, "limits") != 0 ? "MIMALLOC_SHOW_ERRORS=1" : "MIMALLOC_SHOW_ERRORS=0";
     for (const char **e = how->environment; e != NULL && *e != NULL && n < MAX_ENVIRONMENT; e++)
         environment[n++] = *e;
     environment[n] = NULL;
