@@ -133,6 +133,8 @@ void death_spray(death_path_t path, size_t count, size_t bytes);
 /* ---- reads and writes where there is no right to: a fault in here is a guard's ---- */
 
 void death_write(void *p, unsigned char byte, size_t bytes);
+/* Makes one byte another one. */
+void death_alter(void *p);
 void death_write_word(void *p, uintptr_t word);
 uintptr_t death_read_word(const void *p);
 /* true: the 8 bytes of `secret` are at an aligned place in there */

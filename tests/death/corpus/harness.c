@@ -380,6 +380,14 @@ void death_write(void *p, unsigned char byte, size_t bytes)
     shared->access = 0;
 }
 
+void death_alter(void *p)
+{
+    volatile unsigned char *const to = p;
+    shared->access = 1;
+    *to ^= 0x41;
+    shared->access = 0;
+}
+
 void death_write_word(void *p, uintptr_t word)
 {
     shared->access = 1;

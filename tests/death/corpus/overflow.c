@@ -272,7 +272,10 @@ static void under(const death_case_t *c)
     const size_t gap = (size_t)(high - low) - death_usable(low);
     const size_t reach = c->detail == THROUGH ? gap + INTO : (size_t)c->detail;
     death_misuse(high);
-    death_write(high - reach, 0x41, reach);
+    if (reach == 1)
+        death_alter(high - 1); /* a random byte may be any byte already, one time in 256 */
+    else
+        death_write(high - reach, 0x41, reach);
     look_and_free(c, high);
 }
 
