@@ -5,11 +5,13 @@
     tools/run_tests.py test    all tests of release, debug and the sanitizers but the fault sweeps;
                                unit, api and death tests of secure, death tests of hardened,
                                golden, contract, install, integration, fallback, and those of
-                               python/ and rust/ where they exist
+                               python/ and rust/ where they exist; a sample of integration with
+                               secure, hardened and guarded sampling
     tools/run_tests.py soak    the stress tests at full length, release, debug and tsan; the fault
                                sweeps in release and debug; all trials of the death tests, and
-                               10,000 runs of each correct program; CPython's own tests on the
-                               Python package, on every CPython that is found
+                               10,000 runs of each correct program; integration with secure,
+                               hardened and guarded sampling; CPython's own tests on the Python
+                               package, on every CPython that is found
 
 Each C test program, each pytest test and each Rust test counts as one. Logs and reports are kept
 in build/test-logs. The last line of the output is `N passed, N failed[, N skipped]`; the exit
@@ -172,12 +174,12 @@ def python_with_pytest():
     return "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
 
-def py_tests(results, folder, limit_minutes=20, scale=None, only=None):
-    """The tests below a folder; only: those whose names have this in them."""
+def py_tests(results, folder, limit_minutes=20, scale=None, only=None, variant="", **environment):
+    """The tests below a folder; only: those whose names match; variant: a name for the title."""
     if not any((ROOT / folder).rglob("test_*.py")):
         return
-    title = f"pytest {folder}" + (f" {only}" if only else "")
-    report = LOGS / f"pytest-{folder.replace('/', '-')}.xml"
+    title = f"pytest {folder}" + (f" {variant}" if variant else f" {only}" if only else "")
+    report = LOGS / (title.replace("/", "-").replace(" ", "-") + ".xml")
     report.unlink(missing_ok=True)
     python = python_with_pytest()
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, folder]
@@ -185,7 +187,7 @@ def py_tests(results, folder, limit_minutes=20, scale=None, only=None):
     if subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0:
         command += ["--timeout", "600"]
     command += ["-k", only] if only else []
-    environment = {"MI_TEST_SCALE": scale} if scale else {}
+    environment |= {"MI_TEST_SCALE": scale} if scale else {}
     status, output, seconds = run(title, command, limit_minutes, **environment)
     failures, passed, skipped = [], 0, 0
     if report.exists():
@@ -193,6 +195,21 @@ def py_tests(results, folder, limit_minutes=20, scale=None, only=None):
     if status != 0 and not failures:
         failures = [("pytest", output)]
     results.add(title, seconds, passed, skipped, failures)
+
+
+# Other libraries for the integration tests: variable, value.
+VARIANTS = {
+    "secure": {"MI_TEST_LIB": "build/secure/libmimalloc-secure.so"},
+    "hardened": {"MI_TEST_LIB": "build/hardened/libmimalloc-secure.so"},
+    "guarded": {"MI_TEST_GUARDED_RATE": "1000"},  # of release
+}
+# Those that are short, and among them each kind of program; all of them are for soak.
+SAMPLE = "contract or libc_users or dlopen or new_handlers or end_of_process or lua or perl"
+
+
+def variants_of_integration(results, limit_minutes=20, scale=None, only=None):
+    for variant, environment in VARIANTS.items():
+        py_tests(results, "tests/integration", limit_minutes, scale, only, variant, **environment)
 
 
 RUST_MINIMUM = (1, 85)  # what the dependencies of the tests ask for; Debian's is older
@@ -318,6 +335,7 @@ def tier_test(results, scale):
     c_tests(results, "hardened", ["death"], scale)
     for folder in ("golden", "contract", "model", "install", "integration", "fallback"):
         py_tests(results, f"tests/{folder}")
+    variants_of_integration(results, only=SAMPLE)
     py_tests(results, "python")
     rust_tests(results)
 
@@ -329,6 +347,7 @@ def tier_soak(results, scale):
         c_tests(results, preset, ["fault"], scale, limit_minutes=12 * 60)
     for preset in ("release", "debug", "secure", "hardened"):
         c_tests(results, preset, ["death"], scale, limit_minutes=12 * 60)
+    variants_of_integration(results, limit_minutes=12 * 60)
     py_tests(results, "python", 12 * 60, scale, only="cpython_suite")
 
 

@@ -3,6 +3,7 @@
     /usr/bin/python3 -m pytest tests/integration
 
 MI_TEST_LIB    the library to test (default: build/release/libmimalloc.so)
+MI_TEST_GUARDED_RATE  the library guards one in so many blocks of the programs (default: none)
 MI_TEST_SCALE  how much work (default 5: at most 8 minutes on two cores; 100 is thorough)
 
 At the end stands a table of CPU seconds and peak memory, without and with; build/

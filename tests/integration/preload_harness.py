@@ -26,6 +26,9 @@ PROGRAMS = HERE / "programs"
 SCALE_DEFAULT = 5
 SCALE = max(1, int(os.environ.get("MI_TEST_SCALE", SCALE_DEFAULT)))
 
+# One in so many blocks of the preloaded programs is guarded; empty: none.
+GUARDED_RATE = os.environ.get("MI_TEST_GUARDED_RATE", "")
+
 # A program that lived shorter than this may have ended before the launcher looked at its maps.
 SHORTEST_SEEN_S = 0.1
 
@@ -187,6 +190,8 @@ class Preload:
         """Starts a program in a process group of its own; returns the Popen of the launcher."""
         report = self.work / f"report-{self._next()}"
         library = str(self.library) if preloaded else "-"
+        if preloaded and GUARDED_RATE:
+            env = {"MIMALLOC_GUARDED_SAMPLE_RATE": GUARDED_RATE, **(env or {})}
         child = subprocess.Popen(
             [str(self.launcher), str(report), library, *map(str, argv)],
             cwd=cwd,

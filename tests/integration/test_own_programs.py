@@ -30,7 +30,10 @@ def test_dlopen_in_threads(preload, tmp_path):
 @pytest.mark.parametrize("threads", [1, 3, 16])
 def test_fork_while_threads_allocate(preload, tmp_path, threads):
     program = preload.compile("fork_threads.c", "-pthread")
-    preload.compare(f"fork, {threads} threads", [program, scaled(300), threads], cwd=tmp_path)
+    # The hardened build holds back much memory for each thread, all of which a fork copies.
+    preload.compare(
+        f"fork, {threads} threads", [program, scaled(300), threads], cwd=tmp_path, timeout=300
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@
 #include "heap/thread.h"
 #include "rt/counters.h"
 #include "rt/options.h"
+#include "rt/report.h"
 
 mic_atomic(uint32_t) mic_sampling;
 
@@ -50,9 +51,8 @@ static void sample_follow(mic_theap_t *theap)
 static bool sample_turn_on(void)
 {
     if (!mic_process_start() || !mic_guarded_start()) return false;
-    /* stacks without the error that they belong to help nobody */
-    if (mic_exchange_acqrel(&mic_sampling, 1) == 0)
-        mic_option_set_default(MIC_OPTION_SHOW_ERRORS, 1);
+    mic_report_show_misuse(); /* stacks without the error that they belong to help nobody */
+    mic_store_relaxed(&mic_sampling, 1);
     return true;
 }
 

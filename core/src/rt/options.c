@@ -336,12 +336,15 @@ void mic_option_set(int option, long value)
     if (option_is_valid(option)) option_store(option, value, &option_from_program);
 }
 
+bool mic_option_is_default(int option)
+{
+    return !option_in(&option_from_environment, option) && !option_in(&option_from_program, option);
+}
+
 void mic_option_set_default(int option, long value)
 {
     mic_options_init();
-    if (option_is_valid(option) && !option_in(&option_from_environment, option) &&
-        !option_in(&option_from_program, option))
-        option_store(option, value, NULL);
+    if (option_is_valid(option) && mic_option_is_default(option)) option_store(option, value, NULL);
 }
 
 bool mic_option_is_size(int option)

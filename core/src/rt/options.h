@@ -89,7 +89,8 @@ void mic_options_check_names(const char *const *environment);
 long mic_option_get(int option);
 void mic_option_set(int option, long value);
 void mic_option_set_default(int option, long value); /* only if still at its default */
-bool mic_option_is_size(int option);                 /* value counts KiB */
+bool mic_option_is_default(int option); /* neither environment nor program gave a value */
+bool mic_option_is_size(int option);    /* value counts KiB */
 /* Prints "name = value" of every option; out NULL = the report output. */
 void mic_options_print(void (*out)(const char *text, void *arg), void *arg);
 /* Same, with `prefix` before each line and the default behind the value; unless `all`, only what

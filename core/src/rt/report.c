@@ -237,6 +237,18 @@ static bool report_wanted(void)
     return mic_option(MIC_OPTION_SHOW_ERRORS) > 0 || mic_option(MIC_OPTION_VERBOSE) > 0;
 }
 
+/* [atomic: relaxed] mistakes are shown even if other errors are not */
+static mic_atomic(uint32_t) report_misuse;
+
+void mic_report_show_misuse(void) { mic_store_relaxed(&report_misuse, 1); }
+
+static bool error_wanted(int error)
+{
+    const bool misuse = error != ENOMEM && error != EOVERFLOW;
+    return report_wanted() || (misuse && mic_load_relaxed(&report_misuse) != 0 &&
+                               mic_option_is_default(MIC_OPTION_SHOW_ERRORS));
+}
+
 void mic_report_warning(bool always, const char *format, ...)
 {
     if (!always &&
@@ -266,7 +278,7 @@ void mic_report_error(int error, const char *format, ...)
 
     const bool aborts = handler == NULL && error_aborts(error);
     if (aborts ||
-        (report_wanted() && budget_take(&report_errors, MIC_OPTION_MAX_ERRORS, "error"))) {
+        (error_wanted(error) && budget_take(&report_errors, MIC_OPTION_MAX_ERRORS, "error"))) {
         va_list args;
         va_start(args, format);
         report_line("error: ", format, args);

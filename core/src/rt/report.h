@@ -41,6 +41,9 @@ void mic_report_warning(bool always, const char *format, ...) mic_printf(2, 3);
    Without a callback: misuse and damage abort in debug and secure, ENOMEM and EOVERFLOW abort with
    CFG_XMALLOC. Returns otherwise. Keeps errno. */
 void mic_report_error(int error, const char *format, ...) mic_printf(2, 3);
+/* From now on EAGAIN, EFAULT and EINVAL are printed also if show_errors is not on, unless somebody
+   has set it to 0. */
+void mic_report_show_misuse(void);
 
 /* Prints through a given function (mi_*_print_out) exactly what the format says, one call for each
    call; out NULL = the report output. */
