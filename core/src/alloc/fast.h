@@ -56,4 +56,20 @@ mic_inline void mic_free(void *p)
     if (mic_unlikely(left == 0)) mic_free_emptied(page);
 }
 
+/* free of a block whose size the caller knows, if all is as it mostly is: false, and nothing
+   happened, unless the size is one of the block's class and the block is plain and local. */
+mic_inline bool mic_try_free_sized(void *p, size_t bytes)
+{
+    mic_page_t *page = NULL;
+    uint32_t left = 0;
+    if (mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
+        mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX) ||
+        mic_unlikely(mic_tls.theap->class_of[MIC_TABLE_INDEX(bytes)] != page->cls) ||
+        mic_unlikely(!mic_page_try_put(page, p, &left)))
+        return false;
+    if (mic_unlikely(left == 0)) mic_free_emptied(page);
+    return true;
+}
+
 #endif

@@ -118,7 +118,9 @@ mic_inline bool free_plain_remote(void *p)
         return false;
     size_t index;
     if (CFG_BITS) {
-        if (mic_unlikely(mic_bits_check(page, p, &index) != MIC_VERDICT_OK)) return false;
+        if (mic_unlikely(page->kind == MIC_PAGE_SPAN || !mic_bits_is_plain(page, p, &index)) &&
+            mic_bits_check(page, p, &index) != MIC_VERDICT_OK)
+            return false;
     } else {
         const size_t offset = (size_t)((char *)p - page->start);
         index = mic_page_index_of(page, offset);

@@ -45,10 +45,10 @@ void mic_api_free_checked(void *p, size_t size, size_t alignment, mic_said_t sai
 
 mic_inline void mic_api_free_hinted(void *p, size_t size, size_t alignment, mic_said_t said)
 {
-    if (CFG_ASSERT)
-        mic_api_free_checked(p, size, alignment, said);
-    else
+    if (!CFG_ASSERT)
         mic_free(p);
+    else if (alignment != 0 || mic_unlikely(!mic_try_free_sized(p, size)))
+        mic_api_free_checked(p, size, alignment, said);
 }
 
 #endif

@@ -11,7 +11,18 @@
 /* index of the lowest / highest set bit; x must not be 0 */
 mic_inline unsigned mic_bit_lowest(uint64_t x) { return (unsigned)__builtin_ctzll(x); }
 mic_inline unsigned mic_bit_highest(uint64_t x) { return 63u - (unsigned)__builtin_clzll(x); }
+/* A call of the compiler's support library where the processor may have no instruction for it. */
+#if defined(__x86_64__) && !defined(__POPCNT__)
+mic_inline unsigned mic_bit_count(uint64_t x)
+{
+    x -= (x >> 1) & UINT64_C(0x5555555555555555); /* sums of pairs, then of fours, then of bytes */
+    x = (x & UINT64_C(0x3333333333333333)) + ((x >> 2) & UINT64_C(0x3333333333333333));
+    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)((x * UINT64_C(0x0101010101010101)) >> 56);
+}
+#else
 mic_inline unsigned mic_bit_count(uint64_t x) { return (unsigned)__builtin_popcountll(x); }
+#endif
 
 mic_inline bool mic_is_power_of_two(size_t x) { return x != 0 && (x & (x - 1)) == 0; }
 

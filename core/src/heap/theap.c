@@ -18,18 +18,18 @@
     (MIC_CLASS_LINEAR + ((b)-7u) * MIC_CLASS_STEPS +                                               \
      ((((n)-1u) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1u)))
 #define CLS(i)                                                                                     \
-    (uint8_t)((i) == 0u    ? 0u                                                                    \
-              : (i) <= 8u  ? (i)-1u                                                                \
-              : (i) <= 16u ? CLS_STEP((i)*16u, 7u)                                                 \
-              : (i) <= 32u ? CLS_STEP((i)*16u, 8u)                                                 \
-                           : CLS_STEP((i)*16u, 9u))
+    (uint8_t)((i) == 0u   ? 0u                                                                     \
+              : (i) <= 8u ? (i)-1u                                                                 \
+                          : CLS_STEP((i)*16u, 31u - (unsigned)__builtin_clz((i)*16u - 1u)))
 #define CLS4(i) CLS(i), CLS((i) + 1u), CLS((i) + 2u), CLS((i) + 3u)
 #define CLS16(i) CLS4(i), CLS4((i) + 4u), CLS4((i) + 8u), CLS4((i) + 12u)
+#define CLS64(i) CLS16(i), CLS16((i) + 16u), CLS16((i) + 32u), CLS16((i) + 48u)
 
 const mic_theap_t mic_theap_empty = {
-    .class_of = {CLS16(0u), CLS16(16u), CLS16(32u), CLS16(48u), CLS(64u)},
+    .class_of = {CLS64(0u), MIC_TABLE_MORE(CLS64(64u), CLS64(128u), CLS64(192u), CLS(256u), )
+                                CLS((unsigned)MIC_TABLE_ENTRIES - 1u)},
 };
-_Static_assert(MIC_TABLE_ENTRIES == 65, "the table above");
+_Static_assert(MIC_TABLE_ENTRIES == (CFG_BITS ? 258 : 65), "the table above");
 
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap)
 {

@@ -25,7 +25,8 @@ static uint64_t bits_between(size_t w, size_t from, size_t to)
 static uint64_t bits_carved(const mic_page_t *page, size_t w)
 {
     const size_t end = (size_t)page->carve_first + page->capacity;
-    if (page->capacity == page->reserved) return bits_between(w, 0, page->reserved);
+    if (page->capacity == page->reserved)
+        return w * 64 + 64 <= page->reserved ? ~(uint64_t)0 : bits_between(w, 0, page->reserved);
     if (end <= page->reserved) return bits_between(w, page->carve_first, end);
     return bits_between(w, page->carve_first, page->reserved) |
            bits_between(w, 0, end - page->reserved);
@@ -43,8 +44,8 @@ static uint64_t bits_free(const mic_page_t *page, size_t w)
 }
 
 /* Without quarantine: medium and large blocks are few, and one that was freed must not come back at
-   once. So a refill hands out one, and that not one that was freed since the last refill. The bits
-   of those that were not, of which there are 64 at most, are in a word that live bits leave. */
+   once. So a refill hands out some of those only that were not freed since the last refill. Their
+   bits, of which there are 64 at most, are in a word that live bits leave. */
 static bool bits_has_rested(const mic_page_t *page)
 {
     return !CFG_HARDENED && page->kind != MIC_PAGE_SMALL && page->kind != MIC_PAGE_SPAN;
@@ -114,15 +115,24 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
 
 /* ---- malloc's side ---- */
 
-/* One block, at random, of those that were free at the last refill if there are any. */
-static uint64_t bits_take_one(mic_page_t *page, uint64_t bits, mic_random_t *random)
+/* Half of those that were free at the last refill if there are any, else one; from a random one
+   on. */
+static uint64_t bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random)
 {
     uint64_t from = bits & mic_load_relaxed(bits_rested(page));
+    uint32_t most = mic_bit_count(from) / 2;
     if (from == 0) from = bits;
+    if (most == 0 || page->kind == MIC_PAGE_LARGE) most = 1;
+    uint64_t left = from, taken = 0;
     for (uint32_t skip = mic_random_below(random, mic_bit_count(from)); skip > 0; skip--)
-        from &= from - 1;
-    mic_store_relaxed(bits_rested(page), bits & ~(from & -from));
-    return from & -from;
+        left &= left - 1;
+    for (; most > 0; most--) {
+        if (left == 0) left = from; /* round the corner */
+        taken |= left & -left;
+        left &= left - 1;
+    }
+    mic_store_relaxed(bits_rested(page), bits & ~taken);
+    return taken;
 }
 
 uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random)
@@ -137,7 +147,7 @@ uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *rando
         if (++w == words) w = 0;
     }
     if (bits == 0) return 0;
-    if (bits_has_rested(page)) bits = bits_take_one(page, bits, random);
+    if (bits_has_rested(page)) bits = bits_take_some(page, bits, random);
     const uint32_t n = mic_bit_count(bits);
     word->base = mic_page_block(page, (size_t)w * 64);
     word->live = page->live + w;

@@ -151,6 +151,23 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     return (mic_block_t *)(void *)block;
 }
 
+/* Whether p, into the first slice of a page that is no span, is the start of a block that the
+   program has; *index: which. Any thread; false: mic_bits_check knows more. */
+mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t *index)
+{
+    const uint64_t reciprocal = page->reciprocal;
+    const mic_product_t product =
+        (mic_product_t)((uintptr_t)p & (MIC_SLICE_BYTES - 1)) * reciprocal;
+    if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
+    const size_t at = (size_t)(product >> 64);
+    const uint64_t bit = (uint64_t)1 << (at & 63);
+    mic_atomic(uint64_t) *const live = page->live + (at >> 6);
+    *index = at;
+    return (mic_load_relaxed(live) & bit) != 0 &&
+           (mic_load_relaxed(mic_bits_remote_of(live)) & bit) == 0 &&
+           *mic_canary_place(page, p) == mic_canary_of(p);
+}
+
 /* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
    wrong or unusual, ask mic_bits_check. The caller looks at `used` afterwards. */
 mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
