@@ -78,7 +78,7 @@ static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
     /* what shares the last OS page costs nothing more */
     const uint32_t least = (uint32_t)(active_extend_bytes(theap, page) / stride);
-    const uint32_t has = mic_bits_available(page);
+    const uint32_t has = mic_bits_available(page, (uint32_t)mic_max(1, want / 2));
     if (has < want / 2 || has == 0) mic_bits_extend(page, (uint32_t)mic_max(want, least));
 }
 
@@ -100,7 +100,7 @@ static void bits_age(const mic_theap_t *theap, mic_page_t *page)
 
 void mic_active_written_after_free(void *block, size_t last)
 {
-    const size_t usable = last + 8;
+    const size_t usable = (last & ~(size_t)MIC_LAST_LARGE) + 8;
     mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
                      block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);

@@ -2,7 +2,10 @@
    mic_bits_check. */
 #include "page/bits.h"
 
+#include <string.h>
+
 #include "base/check.h"
+#include "os/os.h"
 #include "page/guard.h"
 
 uint64_t mic_canary_key;
@@ -76,20 +79,59 @@ static void bits_hold(mic_atomic(uint64_t) *live, uint64_t bits)
     mic_store_relaxed(old, mic_load_relaxed(old) | bits);
 }
 
-uint32_t mic_bits_available(const mic_page_t *page)
+uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough)
 {
     if (bits_has_rested(page))
         return mic_bit_count(bits_free(page, 0) & mic_load_relaxed(bits_rested(page)));
     if (!CFG_HARDENED) return mic_page_local_count(page);
     uint32_t count = 0;
-    for (uint32_t w = 0; w < bits_words(page); w++) count += mic_bit_count(bits_free(page, w));
+    for (uint32_t w = 0; w < bits_words(page) && count < enough; w++)
+        count += mic_bit_count(bits_free(page, w));
     return count;
+}
+
+/* ---- clear blocks: hardened ---- */
+
+/* From here on clearing takes longer than asking the system what of the block is in memory. If that
+   is at most so much, it is given back instead. */
+#define LARGE_LOOK_BYTES (128 * MIC_KIB)
+#define LARGE_RESIDENT_SHARE 4
+
+static bool bits_is_large(const mic_page_t *page)
+{
+    return page->kind == MIC_PAGE_LARGE && page->block_bytes > LARGE_LOOK_BYTES &&
+           mic_arena_may_guard(page->arena);
+}
+
+/* The block's whole OS pages without the last one, where the canary is. */
+static size_t bits_large_bytes(size_t last) { return mic_align_down(last, mic_os_info.page_bytes); }
+
+static void bits_clear_large(char *block, size_t last)
+{
+    const size_t whole = bits_large_bytes(last);
+    if (mic_os_resident(block, whole) > whole / LARGE_RESIDENT_SHARE ||
+        mic_os_purge(block, whole) != 0)
+        memset(block, 0, whole);
+    memset(block + whole, 0, last + 8 - whole);
+}
+
+bool mic_bits_is_clear_large(const void *block, size_t last)
+{
+    last &= ~(size_t)MIC_LAST_LARGE;
+    const size_t whole = bits_large_bytes(last);
+    if (mic_os_resident(block, whole) != 0) return mic_bits_is_clear(block, last);
+    /* the rest is a multiple of 16 and 8 bytes too */
+    return mic_bits_is_clear((const char *)block + whole, last - whole);
 }
 
 void mic_bits_clear_block(const mic_page_t *page, size_t index)
 {
     if (!CFG_HARDENED || page->kind == MIC_PAGE_SPAN) return;
-    mic_bits_clear(mic_page_block(page, index), mic_bits_last(page));
+    char *const block = mic_page_block(page, index);
+    if (bits_is_large(page))
+        bits_clear_large(block, mic_bits_last(page));
+    else
+        mic_bits_clear(block, mic_bits_last(page));
 }
 
 void mic_bits_extend(mic_page_t *page, uint32_t blocks)
@@ -138,6 +180,7 @@ static uint64_t bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *ra
 uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random)
 {
     mic_assert(word->bits == 0);
+    if (mic_page_local_count(page) == 0) return 0; /* no need to look at each word */
     const uint32_t words = bits_words(page);
     uint32_t w = words == 1 ? 0 : mic_random_below(random, words);
     uint64_t bits = 0;
@@ -153,6 +196,7 @@ uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *rando
     word->live = page->live + w;
     word->stride = page->stride;
     word->last = (uint32_t)mic_bits_last(page);
+    if (CFG_HARDENED && bits_is_large(page)) word->last |= MIC_LAST_LARGE;
     if (CFG_HARDENED) bits_hold(page->live + w, bits);
     page->used += n;
     mic_compiler_barrier();

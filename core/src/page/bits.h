@@ -42,8 +42,11 @@ typedef struct mic_word {
     char *base;                 /* block of bit 0 */
     mic_atomic(uint64_t) *live; /* live bits of the word */
     uint32_t stride;            /* from block to block */
-    uint32_t last;              /* offset of the last 8 bytes of a block that are the user's */
+    uint32_t last;              /* offset of the last 8 bytes of a block that are the user's; | 1:
+                                   see mic_bits_is_clear_large */
 } mic_word_t;
+
+#define MIC_LAST_LARGE 1u
 
 /* what is wrong with a pointer that is to be freed, resized or measured */
 typedef enum mic_verdict {
@@ -103,8 +106,13 @@ mic_inline void mic_bits_clear(void *block, size_t last)
         end[-1] = none;
     }
 }
+/* The same of large blocks of the system's memory, for which `last` has a mark: where the system
+   holds no OS pages they are clear, and none are fetched for a look. */
+bool mic_bits_is_clear_large(const void *block, size_t last);
+
 mic_inline bool mic_bits_is_clear(const void *block, size_t last)
 {
+    if (mic_unlikely((last & MIC_LAST_LARGE) != 0)) return mic_bits_is_clear_large(block, last);
     const char *at = block;
     const mic_pair_t *const end = (const void *)(at + last);
     mic_pair_t any = {*(const mic_word64_t *)(const void *)end, 0};
@@ -204,8 +212,9 @@ void mic_bits_put(mic_page_t *page, size_t index);
 void mic_bits_extend(mic_page_t *page, uint32_t blocks);
 /* Hardened: time has passed. */
 void mic_bits_age(mic_page_t *page);
-/* Blocks that could be handed out now, if one that was freed a moment ago is not to come back. */
-uint32_t mic_bits_available(const mic_page_t *page);
+/* Blocks that could be handed out now, if one that was freed a moment ago is not to come back;
+   counted until there are `enough`. */
+uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough);
 /* Hardened: before another thread than the owner frees the block. */
 void mic_bits_clear_block(const mic_page_t *page, size_t index);
 /* Hands one word of the page's free blocks to malloc. Returns how many, 0 when there is none. */

@@ -321,6 +321,27 @@ static void test_clear(void **state)
     }
 }
 
+/* Of a large block what the system does not hold in memory is not fetched; all else is looked at. */
+static void test_clear_large(void **state)
+{
+    (void)state;
+    enum { BYTES = 256 * 1024, STEP = 5000 };
+    static mic_aligned(65536) unsigned char block[BYTES];
+    const size_t usable = BYTES - MIC_CANARY_BYTES, last = (usable - 8) | MIC_LAST_LARGE;
+    assert_true(mic_bits_is_clear_large(block, last));
+    for (size_t i = 0; i < usable; i += STEP) {
+        block[i] = 1;
+        assert_false(mic_bits_is_clear_large(block, last));
+        block[i] = 0;
+    }
+    fake_os_settings.nothing_resident = true;
+    block[1] = 1;
+    assert_true(mic_bits_is_clear_large(block, last));
+    block[usable - 1] = 1; /* the last OS page has the canary: it is there */
+    assert_false(mic_bits_is_clear_large(block, last));
+    fake_os_settings.nothing_resident = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_both_at_once), cmocka_unit_test(test_inner),
         cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
         cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_clear_large),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;
