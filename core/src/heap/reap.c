@@ -1,7 +1,8 @@
 /* RF.21: pages of threads that do not run. A page whose owner freed some blocks itself is queued,
    and when others free the rest its owner learns of it at its next slow path; of a thread that
    waits for long, or for a processor, that is late. So a thread that needs memory looks at what
-   others have queued, and releases what nobody uses. Any thread, with no record lock held. */
+   others have queued, and releases what nobody uses. Any thread, with no record lock held.
+   Before that it looks at its own: pages that stay with their class although they are empty. */
 #include "base/check.h"
 #include "heap/pool.h"
 #include "heap/thread.h"
@@ -94,6 +95,30 @@ void mic_record_reap_all(const mic_record_t *self)
     if (!reap_is_possible()) return;
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
         if (r != self) mic_record_reap(r);
+}
+
+/* Pages of a thread heap, from which on its empty ones are worth a look: so many more than there
+   were at the last one, or a share more. Two classes that take turns do not get there. */
+#define TIDY_PAGES 8
+#define TIDY_SHARE 8
+
+static bool tidy_locked(mic_theap_t *theap)
+{
+    const size_t pages = theap->page_count;
+    const bool due = pages >= theap->tidy_level;
+    if (due) mic_theap_collect_locked(theap);
+    if (due || pages < theap->tidy_level / 4) /* a peak that is over is not waited for */
+        theap->tidy_level = pages + pages / TIDY_SHARE + TIDY_PAGES;
+    return due;
+}
+
+void mic_theap_tidy(mic_theap_t *theap)
+{
+    if (CFG_BITS) return; /* quarantine and random choice need the pages */
+    mic_lock_acquire(&theap->record->lock);
+    const bool due = tidy_locked(theap);
+    mic_lock_release(&theap->record->lock);
+    if (due) mic_purge_relieve();
 }
 
 void mic_record_reap_others(const mic_record_t *self)

@@ -75,6 +75,7 @@ typedef struct mic_theap {
     struct mic_theap *heap_next; /* [lock: heaps] of the same heap; stays when it goes */
     struct mic_theap *record_next, *record_prev; /* [lock: record] others of the same record */
     uint32_t class_pages[MIC_CLASS_COUNT + 1];   /* [lock: record] pages of each class */
+    size_t tidy_level; /* [owner] pages from which on empty ones are looked for; heap/reap.c */
     bool pages_left;   /* [lock: record] a class may have totals and no page */
     uint64_t in_order; /* [owner] classes whose active list is as it was carved, a bit each */
     mic_theap_totals_t totals; /* [owner] since it joined its heap */
@@ -151,6 +152,8 @@ void mic_theap_release_page_locked(mic_page_t *page);
    pages; for collect and thread end. Afterwards no page is active. The second: the caller holds
    record->lock. */
 void mic_theap_collect(mic_theap_t *theap);
+/* Before a page is added: if pages became more, releases those that nobody uses; heap/reap.c. */
+void mic_theap_tidy(mic_theap_t *theap);
 void mic_theap_collect_locked(mic_theap_t *theap);
 /* RF.16: moves one page with room of the class from an orphan's thread heap to the queue of `to`,
    of the same heap; authority over both. False: there is none. */

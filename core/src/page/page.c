@@ -16,10 +16,14 @@ mic_page_kind_t mic_page_kind_of_class(unsigned cls)
     return cls <= MIC_CLASS_LARGE_LAST ? MIC_PAGE_LARGE : MIC_PAGE_SPAN;
 }
 
+/* With policy "list" a large page is as long as its one block: what is left of it serves a block of
+   any other size, where a page of many would keep the most that its class ever had. */
 size_t mic_page_slices_of_class(unsigned cls)
 {
-    static const uint8_t slices[3] = {1, 8, 64};
-    return slices[mic_page_kind_of_class(cls)];
+    const mic_page_kind_t kind = mic_page_kind_of_class(cls);
+    if (kind == MIC_PAGE_SMALL) return 1;
+    if (kind == MIC_PAGE_MEDIUM) return 8;
+    return CFG_BITS ? 64 : mic_divide_up(mic_class_bytes(cls), MIC_SLICE_BYTES);
 }
 
 mic_run_t mic_page_run(const mic_page_t *page)

@@ -150,7 +150,7 @@ void mic_purge_run(bool force)
 
 /* A program that works in phases frees pages of one kind and then needs another kind, whose
    segments are others: without this it would hold both until the purge delay is over. */
-#define RELIEVE_MIN_SLICES (MIC_MIB >> MIC_SLICE_SHIFT)
+#define RELIEVE_MIN_SLICES (256 * MIC_KIB >> MIC_SLICE_SHIFT)
 #define RELIEVE_SHARE 8
 
 void mic_purge_relieve(void)

@@ -1,5 +1,6 @@
-/* Claiming and freeing runs of slices. One-word runs (1, 8 or 64 slices, aligned to their size) are
-   claimed by one compare-and-swap on a segment of their kind; longer ones under the arena lock.
+/* Claiming and freeing runs of slices. Runs of 1 to 8 slices, and of 64 aligned ones, lie in one
+   word and are claimed by one compare-and-swap on a segment of their kind; longer ones under the
+   arena lock.
    A segment's kind is a hint that keeps kinds apart; a claim that races with a change of kind only
    puts a page next to another kind. Lowest addresses first, so that 2 MiB ranges fill up or empty
    completely. */
@@ -15,16 +16,15 @@ void mic_slices_count_claimed(size_t count)
         mic_store_relaxed(&mic_vm_counts.used_slices_peak, now);
 }
 
-/* Lowest aligned group of n (1, 8, 64) set bits, or 64. */
+/* Lowest group of n set bits, or 64; one of 8 is aligned. */
 static unsigned run_find_group(uint64_t word, unsigned n)
 {
-    if (n == 64) return word == ~(uint64_t)0 ? 0 : 64;
-    if (n == 8) { /* fold each byte to its lowest bit: all eight set */
-        word &= word >> 4;
-        word &= word >> 2;
-        word &= word >> 1;
-        word &= 0x0101010101010101u;
+    for (unsigned have = 1; have < n;) { /* a bit stays if `have` bits from it on are set */
+        const unsigned more = have <= n - have ? have : n - have;
+        word &= word >> more;
+        have += more;
     }
+    if (n == 8) word &= 0x0101010101010101u;
     return word == 0 ? 64 : mic_bit_lowest(word);
 }
 

@@ -58,9 +58,6 @@ void mic_program_bury(void);
    not done here mic_segment_commit does. */
 bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 
-/* Before memory that was never used is taken: if much lies free elsewhere, waiting to be purged, it
-   goes first. Holding no lock. */
-void mic_purge_relieve(void);
 /* Notes that some free slices were not purged, being a short run or the system having refused for
    the moment: the next forced purge sees to them. */
 mic_inline void mic_purge_when_forced(mic_segment_t *s)

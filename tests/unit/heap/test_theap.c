@@ -91,7 +91,7 @@ static void test_fill_and_empty(void **state)
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls += 5) {
         const size_t per_page = mic_page_of(take(A, cls))->reserved;
         mic_theap_destroy_locked(A, 0);
-        const size_t n = per_page * 3 + per_page / 2;
+        const size_t n = per_page * 3 + (per_page + 1) / 2;
         void **const blocks = malloc(n * sizeof *blocks);
         for (int order = 0; order < 2; order++) {
             for (size_t i = 0; i < n; i++) {
@@ -163,6 +163,45 @@ static void test_spans(void **state)
     assert_int_equal(A->page_count, 0);
     assert_int_equal(used(), before);
     assert_null(mic_theap_new_span(A, SIZE_MAX / 2, MIC_SLICE_BYTES, &zero));
+}
+
+/* Policy "list": what a large block has left serves blocks of other sizes. */
+static void test_large_share(void **state)
+{
+    (void)state;
+    if (CFG_BITS) return;
+    mic_block_t *const large = take(A, MIC_CLASS_LARGE_LAST);
+    const char *const start = (const char *)large;
+    const char *const end = start + MIC_LARGE_BLOCK_MAX;
+    const uint64_t most = used();
+    give(A, large);
+    void *blocks[2];
+    for (unsigned i = 0; i < 2; i++) {
+        blocks[i] = take(A, mic_class_of(MIC_LARGE_BLOCK_MAX / (i + 2) - i));
+        assert_true((const char *)blocks[i] >= start && (const char *)blocks[i] < end);
+        assert_true(used() <= most);
+    }
+    for (unsigned i = 0; i < 2; i++) give(A, blocks[i]);
+    mic_theap_collect(A);
+}
+
+/* Pages that stay with their classes although they are empty go when pages become more, and not
+   when two classes take turns. */
+static void test_tidy(void **state)
+{
+    (void)state;
+    if (CFG_BITS) return;
+    for (unsigned cls = 0; cls <= MIC_CLASS_MEDIUM_LAST; cls++) {
+        give(A, take(A, cls));
+        assert_true(mic_theap_is_valid(A));
+        assert_true(A->page_count <= 20);
+    }
+    mic_theap_collect(A);
+    assert_int_equal(A->page_count, 0);
+    for (int i = 0; i < 100; i++)
+        for (unsigned cls = 3; cls <= 30; cls += 27) give(A, take(A, cls));
+    assert_int_equal(A->totals.n[MIC_TOTAL_PAGES], MIC_CLASS_MEDIUM_LAST + 1 + 2);
+    mic_theap_collect(A);
 }
 
 /* NULL when the system gives nothing, and all is well afterwards. */
@@ -275,6 +314,8 @@ int main(void)
         cmocka_unit_test_setup(test_fill_and_empty, setup),
         cmocka_unit_test_setup(test_distinct, setup),
         cmocka_unit_test_setup(test_spans, setup),
+        cmocka_unit_test_setup(test_large_share, setup),
+        cmocka_unit_test_setup(test_tidy, setup),
         cmocka_unit_test_setup(test_no_memory, setup),
         cmocka_unit_test_setup(test_walk, setup),
     };

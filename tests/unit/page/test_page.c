@@ -48,7 +48,10 @@ static void test_init(void **state)
         const size_t guard = CFG_BITS && page->kind == MIC_PAGE_LARGE ? mic_os_info.page_bytes : 0;
         assert_int_equal(page->stride, page->block_bytes + guard);
         assert_int_equal(page->reserved, ((slices << MIC_SLICE_SHIFT) - guard) / page->stride);
-        assert_true(page->reserved >= (guard == 0 ? 8 : 7));
+        if (!CFG_BITS && page->kind == MIC_PAGE_LARGE)
+            assert_int_equal(page->reserved, 1);
+        else
+            assert_true(page->reserved >= (guard == 0 ? 8 : 7));
         assert_true(page->carve_first < page->reserved);
         assert_int_equal(page->used, 0);
         assert_int_equal(page->capacity, 0);
@@ -122,7 +125,8 @@ static void test_spans(void **state)
         mic_page_t *old[64];
         for (size_t i = 0; i < 64; i++)
             old[i] = make(i % 2 == 0 ? MIC_CLASS_MEDIUM_LAST : MIC_CLASS_LARGE_LAST,
-                          i % 2 == 0 ? 8 : 64);
+                          mic_page_slices_of_class(i % 2 == 0 ? MIC_CLASS_MEDIUM_LAST
+                                                              : MIC_CLASS_LARGE_LAST));
         for (size_t i = 0; i < 64; i++) unmake(old[i]);
         mic_page_t *const page = make(MIC_CLASS_SPAN, counts[c]);
         page->used = page->capacity = 1;

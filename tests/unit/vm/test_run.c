@@ -89,6 +89,23 @@ static void run_words(long unused)
     }
     for (size_t i = 0; i < 120; i++) give(runs[i / 40][i % 40]);
     fresh_require(used() == before);
+    /* of any length to eight: in one word, and lowest addresses first here too */
+    for (size_t i = 0; i < 40; i++) {
+        fresh_require(mic_run_alloc(2, 1 + i % 8, 1, &mic_place_any, &runs[2][i]));
+        fresh_require(runs[2][i].count == 1 + i % 8);
+        fresh_require(runs[2][i].slice / 64 == (runs[2][i].slice + i % 8) / 64);
+        for (size_t j = 0; j < i; j++) fresh_require(!overlap(runs[2][i], runs[2][j]));
+    }
+    const mic_run_t seven = runs[2][6];
+    give(seven);
+    for (size_t i = 0; i < 2; i++) {
+        fresh_require(mic_run_alloc(2, 3, 1, &mic_place_any, &runs[0][i]));
+        fresh_require(overlap(runs[0][i], seven));
+    }
+    for (size_t i = 0; i < 40; i++)
+        if (i != 6) give(runs[2][i]);
+    for (size_t i = 0; i < 2; i++) give(runs[0][i]);
+    fresh_require(used() == before);
 }
 static void test_words(void **state)
 {
