@@ -8,7 +8,7 @@
 
 #include "api/api.h"
 #include "core.h"
-#include "hooks.h"
+#include "domains.h"
 #include "page/free_set.h"
 
 /* ---- allocating: the same for all domains; size 0 gives a block like any other ---- */
@@ -97,50 +97,7 @@ mic_inline void *own_realloc_in(const PyMemAllocatorEx *below, void *p, size_t s
 
 /* ---- one set of functions for each domain ---- */
 
-#define DOMAIN_FUNCTIONS(name, index)                                                              \
-    static void *name##_realloc(void *ctx, void *p, size_t size)                                   \
-    {                                                                                              \
-        (void)ctx;                                                                                 \
-        return own_realloc_in(&mimpy_below[index], p, size, true);                                 \
-    }                                                                                              \
-    static void name##_free(void *ctx, void *p)                                                    \
-    {                                                                                              \
-        (void)ctx;                                                                                 \
-        own_free_in(&mimpy_below[index], p);                                                       \
-    }                                                                                              \
-    static void *name##_pass_malloc(void *ctx, size_t size)                                        \
-    {                                                                                              \
-        (void)ctx;                                                                                 \
-        return mimpy_below[index].malloc(mimpy_below[index].ctx, size);                            \
-    }                                                                                              \
-    static void *name##_pass_calloc(void *ctx, size_t count, size_t size)                          \
-    {                                                                                              \
-        (void)ctx;                                                                                 \
-        return mimpy_below[index].calloc(mimpy_below[index].ctx, count, size);                     \
-    }                                                                                              \
-    static void *name##_pass_realloc(void *ctx, void *p, size_t size)                              \
-    {                                                                                              \
-        (void)ctx;                                                                                 \
-        return own_realloc_in(&mimpy_below[index], p, size, false);                                \
-    }
-
-DOMAIN_FUNCTIONS(raw, PYMEM_DOMAIN_RAW)
-DOMAIN_FUNCTIONS(mem, PYMEM_DOMAIN_MEM)
-DOMAIN_FUNCTIONS(obj, PYMEM_DOMAIN_OBJ)
-
-#define ACTIVE(name)                                                                               \
-    {                                                                                              \
-        NULL, own_malloc, own_calloc, name##_realloc, name##_free                                  \
-    }
-#define PASSING(name)                                                                              \
-    {                                                                                              \
-        NULL, name##_pass_malloc, name##_pass_calloc, name##_pass_realloc, name##_free             \
-    }
-
-const mimpy_hooks_t mimpy_hooks_own = {
-    .active = {ACTIVE(raw), ACTIVE(mem), ACTIVE(obj)},
-    .passing = {PASSING(raw), PASSING(mem), PASSING(obj)},
-};
+MIMPY_DOMAIN_HOOKS(own, mimpy_hooks_own);
 
 /* ---- array data ---- */
 
