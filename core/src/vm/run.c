@@ -82,6 +82,7 @@ static bool run_finish(unsigned arena, size_t segment, size_t first, size_t coun
     mic_segment_t *const s = &mic_arenas[arena].segments[segment];
     if (!mic_slices_use(arena, segment, first, count, &run->zero)) {
         mic_slices_unclaim(s, first, count);
+        mic_purge_note_freed(&mic_arenas[arena], s); /* who purged meanwhile passed them by */
         mic_count(MIC_COUNT_CLAIM_ROLLBACKS, 1);
         return false;
     }

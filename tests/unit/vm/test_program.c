@@ -447,9 +447,33 @@ static void run_options(long which)
 
 /* ---- */
 
+/* What is claimed while somebody purges, and cannot be committed, is purged the next time. */
+static void run_claimed_in_vain(long unused)
+{
+    (void)unused;
+    start();
+    const size_t committed = MIC_MIB >> MIC_SLICE_SHIFT; /* a segment's first step */
+    unsigned arena;
+    fresh_require(mic_program_reserve(MIC_SEGMENT_BYTES, false, false, &nobody_else, &arena) == 0);
+    const mic_place_t place = only(arena);
+    mic_run_t other; /* with it there is enough for a purge before more is committed */
+    fresh_require(mic_run_alloc(2, 64, 1, &mic_place_any, &other));
+    for (size_t i = 0; i < committed; i++) fresh_require(mic_run_alloc(0, 1, 1, &place, &runs[i]));
+    give_all(committed);
+    give(other);
+    fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
+    fresh_require(!mic_run_alloc(2, 64, 1, &place, &runs[0]));
+    fake_os_fail(FAKE_OS_ANY, 0, 0, false);
+    fake_os_forget();
+    mic_purge_run(true);
+    fresh_require(fake_os_count(FAKE_OS_PURGE) == 1);
+    fresh_require(fake_os_last(FAKE_OS_PURGE)->bytes == committed << MIC_SLICE_SHIFT);
+}
+
 const fresh_case_t fresh_cases[] = {
     {"exclusive", NULL, run_exclusive},
     {"nothing_comes_in", NULL, run_nothing_comes_in},
+    {"claimed_in_vain", NULL, run_claimed_in_vain},
     {"preference", NULL, run_preference},
     {"subprocs", NULL, run_subprocs},
     {"subprocs_short", limit_region, run_subprocs_short},
@@ -498,6 +522,7 @@ static void test_failures(void **state)
     for (long what = 0; what < 6; what++)
         for (long n = 1; n <= 12; n++) CHECK("failing_call", what * 100 + n);
     CHECK("refused", 0);
+    CHECK("claimed_in_vain", 0);
     CHECK("many", 0);
 }
 
