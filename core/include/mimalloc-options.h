@@ -91,7 +91,11 @@ mi_decl_nodiscard mi_decl_export long mi_option_get_clamp(mi_option_t option, lo
                                                           long max) mi_attr_noexcept;
 /** The value in bytes if the option is a size, else the value; 0 if it is negative. */
 mi_decl_nodiscard mi_decl_export size_t mi_option_get_size(mi_option_t option) mi_attr_noexcept;
-/** Sets the value. */
+/** Sets the value. Options of the start (region_size, the reserve_ ones) have no effect afterwards;
+    the guarded_ ones take effect in each thread with its next slow path, but for thread heaps with
+    a rate or bounds of their own. Setting guarded_sample_rate above 0 starts the library if nothing
+    was allocated yet, looks for the stack unwinder and takes memory for 512 objects; where that
+    fails nothing is sampled. Not for callbacks that get messages. */
 mi_decl_export void mi_option_set(mi_option_t option, long value) mi_attr_noexcept;
 /** Sets the value unless environment or program have set it. */
 mi_decl_export void mi_option_set_default(mi_option_t option, long value) mi_attr_noexcept;

@@ -100,6 +100,85 @@ static void walks_show_the_programs_pointer(void **state)
     mi_heap_destroy(heap);
 }
 
+/* ---- the option, set while threads run ---- */
+
+static pthread_barrier_t steps;
+
+/* Once the list that there was is used up, each block is guarded. */
+static void each_is_guarded_soon(void)
+{
+    void *p = mi_malloc(BYTES);
+    for (int i = 0; i < MANY && !is_guarded(p); i++) {
+        mi_free(p);
+        p = mi_malloc(BYTES);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        assert_true(is_guarded(p));
+        mi_free(p);
+        p = mi_malloc(BYTES);
+    }
+    mi_free(p);
+}
+
+static void none_is_guarded(void)
+{
+    for (int i = 0; i < MANY; i++) {
+        void *const p = mi_malloc(BYTES);
+        assert_false(is_guarded(p));
+        mi_free(p);
+    }
+}
+
+static void *follow(void *arg)
+{
+    (void)arg;
+    none_is_guarded();
+    pthread_barrier_wait(&steps); /* it is set */
+    pthread_barrier_wait(&steps);
+    each_is_guarded_soon();
+    pthread_barrier_wait(&steps); /* and 0 again */
+    pthread_barrier_wait(&steps);
+    none_is_guarded();
+    return NULL;
+}
+
+static void the_option_is_followed(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    pthread_barrier_init(&steps, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, follow, NULL), 0);
+    none_is_guarded();
+    pthread_barrier_wait(&steps);
+    errno = 5;
+    mi_option_set(mi_option_guarded_sample_rate, 1);
+    assert_int_equal(errno, 5);
+    pthread_barrier_wait(&steps);
+    void *const big = mi_malloc(5000); /* a slow path of its own */
+    assert_int_equal(mi_usable_size(big), 5000);
+    mi_free(big);
+    each_is_guarded_soon();
+    pthread_barrier_wait(&steps);
+    mi_option_set(mi_option_guarded_min, BYTES + 1);
+    none_is_guarded();
+    mi_option_set(mi_option_guarded_min, 0);
+    each_is_guarded_soon();
+    mi_option_disable(mi_option_guarded_sample_rate);
+    pthread_barrier_wait(&steps);
+    none_is_guarded();
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&steps);
+}
+
+static void a_rate_of_its_own_stays(void **state)
+{
+    (void)state;
+    (void)sample(0);
+    mi_option_set(mi_option_guarded_sample_rate, 1);
+    none_is_guarded();
+    mi_option_set(mi_option_guarded_sample_rate, 0);
+}
+
 /* About one in so many, whatever is served by the fast path. */
 static void about_one_in_the_rate(void **state)
 {
@@ -268,10 +347,12 @@ int main(int argc, char **argv)
 {
     if (argc > 2) return misuse(argv[2]);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_option_is_followed), /* before the thread has a rate of its own */
         cmocka_unit_test(each_block_is_guarded),
         cmocka_unit_test(so_are_those_of_other_functions),
         cmocka_unit_test(walks_show_the_programs_pointer),
         cmocka_unit_test(about_one_in_the_rate),
+        cmocka_unit_test(a_rate_of_its_own_stays),
         cmocka_unit_test(only_sizes_between_the_bounds),
         cmocka_unit_test(small_overflows_are_seen_by_free),
         cmocka_unit_test(accesses_beside_are_told),

@@ -11,6 +11,9 @@
 #include "rt/report.h"
 
 mic_atomic(uint32_t) mic_sampling;
+/* [atomic: counted after an option was set, so that who sees the number sees the value] */
+static mic_atomic(uint32_t) sample_changes = 1;
+static mic_atomic(uint32_t) sample_started; /* [atomic: relaxed] options were read */
 
 static size_t sample_option(mic_option_t option)
 {
@@ -33,21 +36,6 @@ static void sample_begin(mic_sample_t *sample, size_t rate, size_t seed)
     sample->left = sample_skip(sample);
 }
 
-/* Thread heaps follow the options until they are told otherwise. */
-static void sample_follow(mic_theap_t *theap)
-{
-    mic_sample_t *const sample = &theap->sample;
-    if (!sample->has_bounds) {
-        sample->least = sample_option(MIC_OPTION_GUARDED_MIN);
-        sample->most = sample_option(MIC_OPTION_GUARDED_MAX);
-        sample->has_bounds = true;
-    }
-    if (sample->has_rate) return;
-    sample->has_rate = true;
-    sample_begin(sample, sample_option(MIC_OPTION_GUARDED_SAMPLE_RATE),
-                 sample_option(MIC_OPTION_GUARDED_SAMPLE_SEED));
-}
-
 static bool sample_turn_on(void)
 {
     if (!mic_process_start() || !mic_guarded_start()) return false;
@@ -64,8 +52,34 @@ static void sample_empty_lists(mic_theap_t *theap)
     mic_record_leave(theap->record);
 }
 
+/* Thread heaps follow the options until they are told otherwise. No lock is held. */
+static void sample_follow(mic_theap_t *theap)
+{
+    mic_sample_t *const sample = &theap->sample;
+    const uint32_t changes = mic_load_acquire(&sample_changes);
+    if (mic_likely(sample->seen == changes)) return;
+    sample->seen = changes;
+    if (!sample->has_bounds) {
+        sample->least = sample_option(MIC_OPTION_GUARDED_MIN);
+        sample->most = mic_max(sample->least, sample_option(MIC_OPTION_GUARDED_MAX));
+    }
+    if (sample->has_rate) return;
+    sample_begin(sample, sample_option(MIC_OPTION_GUARDED_SAMPLE_RATE),
+                 sample_option(MIC_OPTION_GUARDED_SAMPLE_SEED));
+    if (sample->rate != 0) sample_empty_lists(theap);
+}
+
+void mic_sample_options_changed(void)
+{
+    (void)mic_fetch_add_seqcst(&sample_changes, 1);
+    /* before the start: it reads them, and it is for the program to say when */
+    if (mic_load_relaxed(&sample_started) == 0) return;
+    if (sample_option(MIC_OPTION_GUARDED_SAMPLE_RATE) != 0) (void)sample_turn_on();
+}
+
 void mic_sample_start(void)
 {
+    mic_store_relaxed(&sample_started, 1);
     if (sample_option(MIC_OPTION_GUARDED_SAMPLE_RATE) == 0 || !sample_turn_on()) return;
     if (mic_thread_is_ready()) sample_empty_lists(mic_tls.theap);
 }
@@ -112,7 +126,6 @@ void *mic_sample(mic_theap_t *theap, size_t bytes, size_t alignment, size_t offs
 void mic_sample_pass(mic_theap_t *theap, unsigned cls)
 {
     mic_sample_t *const sample = &theap->sample;
-    sample_follow(theap);
     if (sample->rate == 0) return;
     if (sample->left != 0) sample->left--;
     if (cls >= MIC_CLASS_COUNT || theap->active[cls] == NULL) return;

@@ -14,6 +14,9 @@ extern mic_hidden mic_atomic(uint32_t) mic_sampling;
 
 /* As the options say; after they were read, not inside an allocation. */
 void mic_sample_start(void);
+/* An option of sampling was set; not inside an allocation. Each thread heap without values of its
+   own follows on its next slow path. */
+void mic_sample_options_changed(void);
 /* In place of the options, for one thread heap of the calling thread. */
 void mic_sample_set_rate(mic_theap_t *theap, size_t rate, size_t seed);
 void mic_sample_set_bounds(mic_theap_t *theap, size_t least, size_t most);

@@ -41,11 +41,12 @@ _Static_assert(MIC_CLASS_COUNT <= 64, "a bit each, below");
 
 /* [owner] guarded sampling (heap/sample.h) */
 typedef struct mic_sample {
-    size_t rate;        /* one in so many, 0 = none */
-    size_t left;        /* allocations before the next one that is guarded */
-    size_t least, most; /* bytes of requests that are */
-    uint64_t state;     /* of its random numbers */
-    bool has_rate, has_bounds;
+    size_t rate;               /* one in so many, 0 = none */
+    size_t left;               /* allocations before the next one that is guarded */
+    size_t least, most;        /* bytes of requests that are */
+    uint64_t state;            /* of its random numbers */
+    uint32_t seen;             /* options as of this change */
+    bool has_rate, has_bounds; /* its own, which options do not change */
 } mic_sample_t;
 
 typedef struct mic_theap {

@@ -94,7 +94,8 @@ ROW(GUARDED_PRECISE, "guarded_precise", NULL, KIND_BOOL, 0,                     
     "Guarded sampling: end blocks exactly at the guard page, aligned or not.")                     \
 ROW(GUARDED_SAMPLE_RATE, "guarded_sample_rate", NULL, KIND_NUMBER,                                 \
     MI_DEFAULT_GUARDED_SAMPLE_RATE,                                                                \
-    "Guarded sampling: guard about one of this many blocks; 0 = none. Read at the start.")         \
+    "Guarded sampling: guard about one of this many blocks; 0 = none. Set while the program "      \
+    "runs: from the next slow path of each thread on.")                                            \
 ROW(GUARDED_SAMPLE_SEED, "guarded_sample_seed", NULL, KIND_NUMBER, 0,                              \
     "Guarded sampling: where sampling starts; 0 = random.")                                        \
 ROW(GENERIC_COLLECT, "generic_collect", NULL, KIND_NUMBER, 10000,                                  \
