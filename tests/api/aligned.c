@@ -29,7 +29,7 @@ static void every_alignment_and_size(void **state)
 static void the_usable_size_is_usable(void **state)
 {
     (void)state;
-    for (size_t alignment = 1; alignment <= MIC_MIB; alignment *= 2) {
+    for (size_t alignment = 1; alignment <= MIC_MIB; alignment *= API_TIMES(2u, 32u)) {
         for (size_t s = 0; s < SIZES; s++) {
             void *blocks[4];
             for (int i = 0; i < 4; i++) {

@@ -117,7 +117,7 @@ static void every_function_serves_its_heap(void **state)
             if (sizes[s] >= 16) api_assert_aligned(p + rows[i].offset, rows[i].alignment);
             if (rows[i].zero && !api_is_zero(p, sizes[s])) fail_msg("%s: dirt", rows[i].name);
             api_use_all(p);
-            memset(p, 0xdd, mi_usable_size(p)); /* for who finds it next */
+            api_set(p, 0xdd, mi_usable_size(p)); /* for who finds it next */
             mi_free(p);
         }
     }

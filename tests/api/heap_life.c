@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "alloc/walk.h"
+#include "api_test.h"
 #include "mimalloc.h"
 #include "rt/lock.h"
 
@@ -52,17 +53,17 @@ static void test_destroy_frees_everything(void **state)
 static void test_delete_keeps_blocks(void **state)
 {
     (void)state;
-    enum { N = 300 };
+    enum { N = 300, STEP = API_TIMES(1, 7) };
     char *p[N];
     const size_t blocks = live_blocks();
     mi_heap_t *const heap = mi_heap_new();
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i += STEP) {
         p[i] = mi_heap_malloc(heap, (size_t)(i + 1) * (size_t)(i + 1) * 13);
         assert_non_null(p[i]);
         memset(p[i], i, (size_t)(i + 1) * (size_t)(i + 1) * 13);
     }
     mi_heap_delete(heap);
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i += STEP) {
         assert_ptr_equal(mi_heap_of(p[i]), mi_heap_main());
         for (size_t k = 0; k < (size_t)(i + 1) * (size_t)(i + 1) * 13; k += 7)
             assert_int_equal((unsigned char)p[i][k], (unsigned char)i);
@@ -157,7 +158,7 @@ static void with_threads(bool ended, bool destroy)
 static void test_threads(void **state)
 {
     (void)state;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < API_TIMES(20, 1); i++) {
         with_threads(true, true);
         with_threads(true, false);
         with_threads(false, true);
@@ -169,7 +170,7 @@ static void test_many_do_not_grow(void **state)
 {
     (void)state;
     uint64_t before = 0;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < API_TIMES(100000, 2000); i++) {
         mi_heap_t *const heap = mi_heap_new();
         for (size_t k = 1; k <= 5; k++) assert_non_null(mi_heap_malloc(heap, k * 48));
         mi_heap_destroy(heap);
@@ -181,7 +182,7 @@ static void test_many_do_not_grow(void **state)
 static void test_ten_thousand_live(void **state)
 {
     (void)state;
-    enum { N = 10000 };
+    enum { N = API_TIMES(10000, 400) };
     static mi_heap_t *heap[N];
     static uint32_t *block[N];
     const size_t blocks = live_blocks();

@@ -181,9 +181,9 @@ static void destroying_gives_memory_back(void **state)
     (void)state;
     mi_collect(true);
     const size_t before = commit_now();
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < API_TIMES(50, 3); round++) {
         mi_heap_t *const heap = mi_heap_new();
-        for (int i = 0; i < 1000; i++) assert_non_null(mi_heap_malloc(heap, 4000));
+        for (int i = 0; i < API_TIMES(1000, 100); i++) assert_non_null(mi_heap_malloc(heap, 4000));
         assert_non_null(mi_heap_malloc(heap, 20 * MIC_MIB));
         assert_non_null(mi_heap_malloc_aligned(heap, 100, MIC_MIB));
         mi_heap_destroy(heap);
@@ -245,7 +245,7 @@ static void a_stale_handle_is_reported(void **state)
 static void heaps_by_the_hundred_thousand(void **state)
 {
     (void)state;
-    const int rounds = API_CHECKED ? 20000 : 100000;
+    const int rounds = API_TIMES(API_CHECKED ? 20000 : 100000, 60);
     size_t before = 0;
     for (int i = 0; i < rounds; i++) {
         mi_heap_t *const heap = mi_heap_new();
@@ -267,7 +267,7 @@ static void heaps_by_the_hundred_thousand(void **state)
 static void ten_thousand_live_heaps(void **state)
 {
     (void)state;
-    enum { HEAPS = 10000 };
+    enum { HEAPS = API_TIMES(10000, 400) };
     static mi_heap_t *heaps[HEAPS];
     static int *blocks[HEAPS];
     for (int i = 0; i < HEAPS; i++) {

@@ -93,7 +93,7 @@ static void deferred_free_is_called(void **state)
     assert_true(deferred.forced > 0);
     assert_ptr_equal(deferred.arg, &deferred);
     const int before = deferred.calls;
-    enum { BLOCKS = 20000 };
+    enum { BLOCKS = API_TIMES(20000, 4000) };
     static void *blocks[BLOCKS];
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < BLOCKS; i++) blocks[i] = mi_malloc(1 + i % 2000);
@@ -189,7 +189,7 @@ static void process_info_tells_the_truth(void **state)
 static void forced_collection_gives_memory_back(void **state)
 {
     (void)state;
-    enum { BLOCKS = 20000 };
+    enum { BLOCKS = API_TIMES(20000, 2000) };
     static void *blocks[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++) {
         blocks[i] = mi_malloc(4000);
@@ -205,7 +205,7 @@ static void forced_collection_gives_memory_back(void **state)
     mi_collect_reduce(0);
     assert_int_equal(errno, 33);
     mi_process_info(NULL, NULL, NULL, &after, NULL, NULL, NULL, NULL);
-    assert_true(after + 60 * MIC_MIB < full);
+    assert_true(after + BLOCKS * (size_t)3000 < full);
 }
 
 int main(void)

@@ -222,7 +222,7 @@ static void destroying_frees_everything(void **state)
     (void)state;
     mi_collect(true);
     const size_t before = commit_now();
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < API_TIMES(20, 2); round++) {
         member_new();
         run_member(&member);
         mi_subproc_destroy(member.subproc);

@@ -195,7 +195,8 @@ static void natural_alignment(void **state)
 {
     (void)state;
     enum { BLOCKS = 40 };
-    for (size_t size = 1; size <= 70000; size = size < 5000 ? size + 1 : size + 997) {
+    for (size_t size = 1; size <= 70000;
+         size += size < 5000 ? API_TIMES(1u, 1 + size / 8) : API_TIMES(997u, 9970u)) {
         size_t alignment = 16;
         if (!API_CANARY && (size & (size - 1)) == 0 && size <= 4096 && size > 16) alignment = size;
         if (!API_CANARY && size % 4096 == 0) alignment = 4096;
@@ -208,7 +209,7 @@ static void natural_alignment(void **state)
         for (int i = 0; i < BLOCKS; i++) mi_free(blocks[i]);
     }
     for (size_t size = 4096; size <= 8 * MIC_MIB;
-         size += size < MIC_MIB ? 4096 : 16 * 4096 + 4096) {
+         size += API_TIMES(1u, 16u) * (size < MIC_MIB ? 4096 : 16 * 4096 + 4096)) {
         void *const p = mi_malloc(size);
         api_assert_aligned(p, API_CANARY ? 16u : 4096u);
         mi_free(p);

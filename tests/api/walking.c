@@ -341,10 +341,11 @@ static void *churn(void *arg)
     }
     enum { LIVE = 200 };
     static void *live[LIVE];
-    for (size_t i = 0; i < 5000; i++) mi_free(mi_heap_malloc(other.heap, i)); /* slow paths */
+    for (size_t i = 0; i < 5000; i += API_TIMES(1, 50))
+        mi_free(mi_heap_malloc(other.heap, i)); /* slow paths */
     mi_thread_idle();
     pthread_barrier_wait(&other.barrier);
-    for (size_t i = 0; !atomic_load(&other.stop); i++) {
+    for (size_t i = 0; i < API_TIMES(SIZE_MAX, 500) && !atomic_load(&other.stop); i++) {
         mi_free(live[i % LIVE]);
         live[i % LIVE] = mi_heap_malloc(other.heap, i % 997 == 0 ? 900000 : i * 13 % 6000);
     }
@@ -361,7 +362,7 @@ static void walking_while_another_thread_runs(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, churn, NULL), 0);
     pthread_barrier_wait(&other.barrier);
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < API_TIMES(100, 5); round++) {
         forget_seen(&other.expected);
         walk_t walk = {.expected = &other.expected, .heap = other.heap};
         assert_true(mi_heap_visit_blocks(other.heap, true, visit, &walk));
@@ -385,7 +386,7 @@ static void walking_while_another_thread_runs(void **state)
 static void *leave_blocks(void *arg)
 {
     (void)arg;
-    for (size_t i = 0; i < 300; i++) {
+    for (size_t i = 0; i < API_TIMES(300, 70); i++) {
         const size_t size = 16 + other.expected.count % 64 * 100;
         void *const p = mi_heap_malloc(other.heap, size), *const q =
                                                               mi_heap_malloc(other.heap, size);
@@ -398,10 +399,11 @@ static void *leave_blocks(void *arg)
 static void *adopt(void *arg)
 {
     (void)arg;
-    for (size_t i = 0; !atomic_load(&other.stop); i++) {
-        void *live[300];
-        for (size_t k = 0; k < 300; k++) live[k] = mi_heap_malloc(other.heap, 16 + k % 64 * 100);
-        for (size_t k = 0; k < 300; k++) mi_free(live[k]);
+    for (size_t i = 0; i < API_TIMES(SIZE_MAX, 4) && !atomic_load(&other.stop); i++) {
+        enum { LIVE = API_TIMES(300, 70) };
+        void *live[LIVE];
+        for (size_t k = 0; k < LIVE; k++) live[k] = mi_heap_malloc(other.heap, 16 + k % 64 * 100);
+        for (size_t k = 0; k < LIVE; k++) mi_free(live[k]);
         if (i % 3 == 0) mi_thread_done(); /* and leaves them again */
     }
     return NULL;
@@ -420,7 +422,7 @@ static void walking_while_pages_change_hands(void **state)
     pthread_t threads[2];
     for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&threads[i], NULL, adopt, NULL), 0);
     int missed = 0, twice = 0;
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < API_TIMES(300, 10); round++) {
         forget_seen(&other.expected);
         walk_t walk = {.expected = &other.expected, .heap = other.heap};
         assert_true(mi_heap_visit_blocks(other.heap, true, visit, &walk));

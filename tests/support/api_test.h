@@ -27,6 +27,16 @@
 /* they also look at the handles and hints they are given */
 #define API_CHECKED (CFG_SECURE || CFG_DEBUG)
 
+/* How often something is done: under the fault sweep, which runs the test once for each call to the
+   system that it makes, as often as the ways through the library differ. */
+#ifdef FAULT_API_H
+#define API_SWEPT 1
+#define API_TIMES(usual, swept) (swept)
+#else
+#define API_SWEPT 0
+#define API_TIMES(usual, swept) (usual)
+#endif
+
 /* A value the compiler knows nothing of: requests that cannot be met are warned of otherwise. */
 static volatile uintptr_t api_zero;
 
@@ -63,10 +73,36 @@ static inline void *api_opaque_pointer(void *p) { return (char *)p + api_zero; }
 
 #define api_assert_aligned(p, alignment) assert_int_equal((uintptr_t)(p) % (alignment), 0)
 
+static inline bool api_piece_is_zero(const char *b, size_t bytes)
+{
+    return bytes == 0 || (b[0] == 0 && memcmp(b, b + 1, bytes - 1) == 0);
+}
+
+/* Under the sweep of large blocks only both ends, and some of each 512 KiB in between. */
+enum { API_END = 32 * 1024, API_STEP = 512 * 1024, API_PIECE = 1024 };
+
 static inline bool api_is_zero(const void *p, size_t bytes)
 {
     const char *const b = (const char *)p;
-    return bytes == 0 || (b[0] == 0 && memcmp(b, b + 1, bytes - 1) == 0);
+    if (!API_SWEPT || bytes <= 4 * API_END) return api_piece_is_zero(b, bytes);
+    bool zero = api_piece_is_zero(b, API_END) && api_piece_is_zero(b + bytes - API_END, API_END);
+    for (size_t at = API_END; zero && at < bytes - API_END; at += API_STEP)
+        zero = api_piece_is_zero(b + at, API_PIECE);
+    return zero;
+}
+
+/* memset, of what api_is_zero looks at */
+static inline void api_set(void *p, int value, size_t bytes)
+{
+    char *const b = (char *)api_opaque_pointer(p); /* compilers know of fewer bytes */
+    if (!API_SWEPT || bytes <= 4 * API_END) {
+        memset(b, value, bytes);
+        return;
+    }
+    memset(b, value, API_END);
+    memset(b + bytes - API_END, value, API_END);
+    for (size_t at = API_END; at < bytes - API_END; at += API_STEP)
+        memset(b + at, value, API_PIECE);
 }
 
 static inline unsigned char api_pattern(size_t i, unsigned seed)
@@ -75,8 +111,13 @@ static inline unsigned char api_pattern(size_t i, unsigned seed)
 }
 
 /* Bytes that depend on place and seed: all of the first 8 KiB, then one in 509, which is enough to
-   see blocks overlap and quick with sanitizers. */
-static inline size_t api_next(size_t i) { return i < 8192 ? i + 1 : i + 509; }
+   see blocks overlap and quick with sanitizers; under the sweep one in 512 Ki behind the first 64
+   KiB. */
+static inline size_t api_next(size_t i)
+{
+    if (i < 8192) return i + 1;
+    return i + (API_SWEPT && i >= 64 * 1024 ? 524287 : 509);
+}
 
 static inline void api_fill(void *p, size_t bytes, unsigned seed)
 {
@@ -106,13 +147,13 @@ static inline void api_use_all(void *p)
 /* Leaves non-zero memory in free blocks of many sizes, to be found by who forgets to clear. */
 static inline void api_soil(void)
 {
-    enum { BLOCKS = 8 };
+    enum { BLOCKS = API_TIMES(8, 2) };
     for (size_t size = 8; size <= 4 * 1024 * 1024; size = size < 64 ? size + 8 : size * 5 / 4) {
         void *blocks[BLOCKS];
         for (int i = 0; i < BLOCKS; i++) {
             blocks[i] = mi_malloc(size);
             assert_non_null(blocks[i]);
-            memset(blocks[i], 0xee, size);
+            api_set(blocks[i], 0xee, size);
         }
         for (int i = 0; i < BLOCKS; i++) mi_free(blocks[i]);
         if (size > 1024 * 1024) size *= 2; /* a few are enough */

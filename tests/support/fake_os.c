@@ -21,6 +21,10 @@
 
 #include "base/bits.h"
 
+#ifndef MREMAP_DONTUNMAP /* in old headers */
+#define MREMAP_DONTUNMAP 4
+#endif
+
 #define FAKE_RECORDS 4096
 #define FAKE_RANGES 1024
 #define FAKE_VARIABLES 64
@@ -38,6 +42,7 @@ typedef struct fake_range {
 
 mic_os_info_t mic_os_info = {.page_bytes = 4096, .address_limit = SIZE_MAX};
 struct fake_os_settings fake_os_settings;
+fake_os_tally_t *fake_os_tally;
 jmp_buf fake_os_abort_point;
 bool fake_os_abort_armed;
 
@@ -80,6 +85,12 @@ void fake_os_reset(void)
 
 /* ---- records and failures ---- */
 
+static void fake_tally(size_t *words, fake_os_kind_t kind) /* other processes may do the same */
+{
+    __atomic_fetch_add(&words[FAKE_OS_ANY], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&words[kind], 1, __ATOMIC_RELAXED);
+}
+
 /* The error that a call is to return, 0 when it is to work. The mutex is held. */
 static int fake_failure(fake_os_kind_t kind)
 {
@@ -92,6 +103,7 @@ static int fake_failure(fake_os_kind_t kind)
     fake.failures++;
     fake.failed[FAKE_OS_ANY]++;
     fake.failed[kind]++;
+    if (fake_os_tally != NULL) fake_tally(fake_os_tally->failed, kind);
     return fake.fail_error;
 }
 
@@ -102,6 +114,7 @@ static void fake_note(fake_os_kind_t kind, void *address, size_t bytes, size_t e
             (fake_os_record_t){kind, address, bytes, extra, error};
     fake.counts[FAKE_OS_ANY]++;
     fake.counts[kind]++;
+    if (fake_os_tally != NULL) fake_tally(fake_os_tally->counts, kind);
 }
 
 void fake_os_fail(fake_os_kind_t kind, size_t n, int error, bool all)
@@ -308,7 +321,19 @@ unsigned mic_os_numa_nodes(void)
     return fake_os_settings.numa_nodes != 0 ? fake_os_settings.numa_nodes : 1;
 }
 
-/* By copying; the target may be uncommitted. */
+/* Truly, or by copying; the target may be uncommitted. */
+static void fake_move(void *from, void *to, size_t bytes)
+{
+    const int saved = errno;
+    const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    if (mremap(from, bytes, bytes, flags, to) == MAP_FAILED) {
+        mprotect(to, bytes, PROT_READ | PROT_WRITE);
+        memcpy(to, from, bytes);
+        madvise(from, bytes, MADV_DONTNEED);
+    }
+    errno = saved;
+}
+
 int mic_os_move(void *from, void *to, size_t bytes)
 {
     pthread_mutex_lock(&fake_mutex);
@@ -316,10 +341,8 @@ int mic_os_move(void *from, void *to, size_t bytes)
         fake_complain("not committed", from, bytes);
     const int error = fake_failure(FAKE_OS_MOVE);
     if (error == 0) {
-        mprotect(to, bytes, PROT_READ | PROT_WRITE);
+        fake_move(from, to, bytes);
         fake_mark(fake_find(to, bytes), to, bytes, true);
-        memcpy(to, from, bytes);
-        madvise(from, bytes, MADV_DONTNEED);
     }
     fake_note(FAKE_OS_MOVE, to, bytes, (size_t)from, error);
     pthread_mutex_unlock(&fake_mutex);

@@ -81,6 +81,12 @@ static inline void fake_os_fail_from(size_t n, int error)
 size_t fake_os_failures(void);
 /* calls of a kind that failed because of any of this since reset */
 size_t fake_os_failed(fake_os_kind_t kind);
+/* If not NULL: where calls, and those that failed, are counted too; may be in memory that forked
+   children share. */
+typedef struct fake_os_tally {
+    size_t counts[FAKE_OS_KINDS + 1], failed[FAKE_OS_KINDS + 1];
+} fake_os_tally_t;
+extern fake_os_tally_t *fake_os_tally;
 
 /* ---- time ---- */
 /* Stands still until set; starts at 1,000,000 ms. mic_os_clock_ns follows. */

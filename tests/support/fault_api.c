@@ -9,7 +9,7 @@
 #include "heap/theap.h"
 
 /* of blocks above this only the first so many bytes are compared */
-#define FAULT_COPY_MAX ((size_t)16 << 20)
+#define FAULT_COPY_MAX ((size_t)1 << 20)
 
 #define FAULT_NAME6(type, name, parameters, arguments, old, promise) #name,
 #define FAULT_NAME5(type, name, parameters, arguments, refused) #name,

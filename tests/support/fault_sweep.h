@@ -7,7 +7,7 @@
    All of it is done as usual, where commits are charged, and with small arenas that are purged at
    once. A run in which something failed is a point. The program prints the points of each test, and of each
    function of the library how often a call failed under it. It fails if there is no point at all.
-   MI_TEST_ONLY=<name> chooses one test. */
+   MI_TEST_ONLY=<name> chooses one test, MI_TEST_VARIANT=<name> one way to do all of it. */
 #ifndef FAULT_SWEEP_H
 #define FAULT_SWEEP_H
 
