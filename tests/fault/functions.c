@@ -334,18 +334,27 @@ static const int json_get = 0, json_as = 1;
 
 /* ---- giving back ---- */
 
-static void by_free_size(void *p) { mi_free_size(p, 45 * MIC_MIB); }
-static void by_free_size_aligned(void *p) { mi_free_size_aligned(p, 45 * MIC_MIB, 16); }
-static void by_free_aligned(void *p) { mi_free_aligned(p, 16); }
-static void by_ufree(void *p) { mi_ufree(p, &size_out); }
-static void by_free_if_owned(void *p) { assert_true(mi_free_if_owned(p)); }
+#define FREE(name, call)                                                                           \
+    static void by_##name(void *p, size_t n)                                                       \
+    {                                                                                              \
+        (void)n;                                                                                   \
+        call;                                                                                      \
+    }
+FREE(free, mi_free(p))
+FREE(free_small, mi_free_small(p))
+FREE(cfree, mi_cfree(p))
+FREE(free_size, mi_free_size(p, n))
+FREE(free_size_aligned, mi_free_size_aligned(p, n, 16))
+FREE(free_aligned, mi_free_aligned(p, 16))
+FREE(ufree, mi_ufree(p, &size_out))
+FREE(free_if_owned, assert_true(mi_free_if_owned(p)))
 static const struct free_row {
     const char *name;
-    void (*release)(void *p);
+    void (*release)(void *p, size_t bytes);
 } frees[] = {
-    {"mi_free", mi_free},
-    {"mi_free_small", mi_free_small},
-    {"mi_cfree", mi_cfree},
+    {"mi_free", by_free},
+    {"mi_free_small", by_free_small},
+    {"mi_cfree", by_cfree},
     {"mi_free_size", by_free_size},
     {"mi_free_size_aligned", by_free_size_aligned},
     {"mi_free_aligned", by_free_aligned},
@@ -369,15 +378,15 @@ static void functions_free(void **state)
     assert_true(api_is_filled(moved, 2 * MIC_MIB, 1));
     big[0] = 1;
     errno = 77;
-    row->release(big);
-    row->release(moved);
+    row->release(big, 45 * MIC_MIB);
+    row->release(moved, 5 * MIC_MIB);
     assert_int_equal(errno, 77);
     char *const again = mi_zalloc(45 * MIC_MIB);
     assert_non_null(again);
     assert_true(again[0] == 0 && again[45 * MIC_MIB - 1] == 0);
     assert_true(api_is_filled(behind, 2 * MIC_MIB, 2));
-    row->release(again);
-    row->release(behind);
+    row->release(again, 45 * MIC_MIB);
+    row->release(behind, 2 * MIC_MIB);
 }
 
 /* ---- collecting, threads, the process ---- */
