@@ -311,7 +311,7 @@ bool fault_mi_free_if_owned(void *p)
 bool fault_mi_realloc_if_owned(void *p, size_t n, void **to)
 {
     fault_call_t call;
-    fault_begin(&call, FAULT_mi_realloc_if_owned, p);
+    fault_begin(&call, FAULT_mi_realloc_if_owned, mi_any_heap_contains(p) ? p : NULL);
     bool result = mi_realloc_if_owned(p, n, to);
     if (fault_again(&call, result && *to == NULL, true)) result = mi_realloc_if_owned(p, n, to);
     fault_end(&call);
