@@ -2,8 +2,8 @@
    page, found by arithmetic (vm/arena.h). Knows blocks; knows neither queues' order nor heaps.
 
        slice  |block|block|block| ... |tail|          no header: block i starts at start + i * bytes
-       line 1 |owner|local list|counts|class|size|    the owner's, touched by every local free
-       line 2 |pending|link|reciprocal|links ...|     others' and slow paths'
+       line 1 |owner|local list or bits|counts|class|size|reciprocal|   every local free's
+       line 2 |pending|link|thread heap|links ...|    others' and slow paths'
 
    Laws (mic_page_is_valid checks them):
        local + active list + live + freed remotely and not collected = capacity
@@ -85,16 +85,16 @@ typedef struct mic_page {
         };
         uint64_t handed_out; /* [exclusive] span: offset of the pointer that its user has */
     };
-    mic_atomic(uintptr_t) theap; /* [lock: record; read by anyone] its thread heap */
+    uint64_t reciprocal; /* [const from init] ceil(2^64 / stride) */
     /* line 2 */
     mic_atomic(uint32_t) pending; /* [atomic: remote free] the token; type-stable */
     union {
         uint32_t lead;  /* [const from init] span: slices of its run before it, for a guard */
         uint32_t stamp; /* [owner] others: when blocks last left quarantine */
     };
-    mic_atomic(uintptr_t) link; /* [token holder] next page of an inbox; type-stable */
-    uint64_t reciprocal;        /* [const from init] ceil(2^64 / stride) */
-    char *start;                /* [const from init] first byte of the page */
+    mic_atomic(uintptr_t) link;  /* [token holder] next page of an inbox; type-stable */
+    mic_atomic(uintptr_t) theap; /* [lock: record; read by anyone] its thread heap */
+    char *start;                 /* [const from init] first byte of the page */
     union {
         struct {
             struct mic_page *next, *prev; /* [owner] queue of its class */
