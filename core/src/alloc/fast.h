@@ -12,14 +12,15 @@
 #include "heap/heap.h"
 #include "os/tls.h"
 
+/* None of these is inlined: the registers that they save would be saved on the fast paths too. */
 /* Miss of malloc: any size, any thread state. */
-mic_hidden void *mic_malloc_slow(size_t bytes);
+mic_hidden mic_noinline void *mic_malloc_slow(size_t bytes);
 /* The same of a heap; NULL: the main heap of the thread's sub-process. */
-mic_hidden void *mic_heap_malloc_slow(mic_heap_t *heap, size_t bytes);
+mic_hidden mic_noinline void *mic_heap_malloc_slow(mic_heap_t *heap, size_t bytes);
 /* Miss of free: everything but a plain local block of a page that stays non-empty and not full. */
-mic_hidden void mic_free_slow(void *p);
+mic_hidden mic_noinline void mic_free_slow(void *p);
 /* The push emptied the page. */
-mic_hidden void mic_free_emptied(mic_page_t *page);
+mic_hidden mic_noinline void mic_free_emptied(mic_page_t *page);
 
 mic_inline void *mic_malloc(size_t bytes)
 {

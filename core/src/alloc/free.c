@@ -62,8 +62,9 @@ void mic_free_span(mic_page_t *page)
 }
 
 /* Cheap and nearly always false: the block's word has no other block left. */
-static bool free_fills_word(uint64_t word, size_t index, uint32_t reserved)
+mic_inline bool free_fills_word(uint64_t word, size_t index, uint32_t reserved)
 {
+    if (mic_likely((word & (word + 1)) != 0)) return false; /* not even all of the lower ones */
     const size_t first = index & ~(size_t)63;
     const size_t n = reserved - first < 64 ? reserved - first : 64;
     return word == mic_bit_mask(0, (unsigned)n);
@@ -88,7 +89,13 @@ static bool free_last_of_full(mic_page_t *page, mic_atomic(uint64_t) *words, uin
     return last;
 }
 
-static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t index)
+static mic_cold void free_remote_twice(mic_page_t *page, size_t index)
+{
+    const mic_located_t at = {page, mic_page_block(page, index), index, false};
+    mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);
+}
+
+mic_inline void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t index)
 {
     /* before RF.1: afterwards the page may change hands */
     const uint32_t reserved = page->reserved;
@@ -96,8 +103,7 @@ static void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t in
     uint64_t word;
     if (CFG_HARDENED) mic_bits_clear_block(page, index);
     if (mic_unlikely(!mic_remote_set_in(words, index, &word))) {
-        const mic_located_t at = {page, mic_page_block(page, index), index, false};
-        mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);
+        free_remote_twice(page, index);
         return;
     }
     if (mic_unlikely(span))
@@ -135,8 +141,9 @@ mic_inline bool free_plain_remote(void *p)
     return true;
 }
 
-/* Not a plain block of a small page's owner, a page with inner pointers, or of the first slice. */
-static void free_located(void *p)
+/* Not a plain block of a small page's owner, a page with inner pointers, or of the first slice.
+   Not inlined, so that the more frequent way around it needs no room on the stack. */
+static mic_noinline void free_located(void *p)
 {
     mic_located_t at;
     const mic_verdict_t verdict = mic_examine(p, &at);

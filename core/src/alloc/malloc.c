@@ -205,8 +205,29 @@ static void *alloc_failed(size_t bytes)
     return NULL;
 }
 
+/* The miss that comes most often: the list is used up, and blocks of its page were freed meanwhile.
+   Leaves periodic work to other slow paths, one in DRAIN_PERIOD at least. */
+static mic_block_t *alloc_freed(mic_theap_t *theap, size_t bytes)
+{
+    mic_record_t *const record = theap->record;
+    if (CFG_BITS || bytes > MIC_CLASS_REQUEST_MAX || record != mic_tls.record ||
+        theap != &record->theap || mic_load_relaxed(&mic_sampling) != 0)
+        return NULL;
+    const unsigned cls = bytes <= MIC_TABLE_REQUEST_MAX ? theap->class_of[MIC_TABLE_INDEX(bytes)]
+                                                        : mic_class_of_request(bytes);
+    mic_block_t *block = mic_active_take(theap, cls);
+    if (block != NULL || (record->heartbeat + 1) % DRAIN_PERIOD == 0) return block;
+    mic_record_enter(record);
+    block = mic_active_take_freed(theap, cls);
+    mic_record_leave(record);
+    if (block != NULL) record->heartbeat++;
+    return block;
+}
+
 void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
 {
+    mic_block_t *const freed = alloc_freed(theap, bytes);
+    if (mic_likely(freed != NULL)) return zero ? alloc_clear(freed, bytes, false) : freed;
     if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
     bool zeroed;
     if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) {

@@ -22,10 +22,38 @@ static bool active_is_default(const mic_theap_t *theap) { return theap == &theap
 
 static size_t active_extend_bytes(const mic_theap_t *theap, const mic_page_t *page)
 {
-    const bool zero = (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
-    const size_t bytes = mic_os_info.page_bytes * (zero ? 1 : REFILL_EXTEND_DIRTY_FACTOR);
+    size_t bytes = mic_os_info.page_bytes * REFILL_EXTEND_DIRTY_FACTOR;
+    if ((page->flags & MIC_PAGE_FRESH_ZERO) != 0) {
+        /* to the end of the OS page: the next one is touched when it is needed */
+        const size_t at = (page->carve_first + page->capacity) % page->reserved;
+        const uintptr_t from = (uintptr_t)page->start + at * page->stride;
+        bytes = mic_align_up(from + 1, mic_os_info.page_bytes) - from;
+        if (bytes < page->block_bytes) bytes += mic_os_info.page_bytes;
+    }
     if (active_is_default(theap)) return bytes;
     return mic_min(bytes, mic_max(page->capacity, REFILL_EXTEND_FEW) * page->block_bytes);
+}
+
+/* The list becomes the active one, but for its first block, which is returned. */
+mic_inline mic_block_t *refill_hand_out(mic_theap_t *theap, unsigned cls, mic_block_t *list,
+                                        uint32_t n, bool in_order)
+{
+    const uint64_t bit = (uint64_t)1 << cls;
+    theap->given[cls] = n - 1;
+    theap->totals.n[cls] += n;
+    theap->in_order = (theap->in_order & ~bit) | (in_order ? bit : 0);
+    mic_compiler_barrier();
+    theap->list[cls] = list->next;
+    return list;
+}
+
+mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls)
+{
+    mic_page_t *const page = theap->active[cls];
+    if (CFG_BITS || page == NULL) return NULL;
+    const uint32_t count = mic_page_local_count(page);
+    if (count < REFILL_FEW) return NULL;
+    return refill_hand_out(theap, cls, mic_page_take_local(page), count, false);
 }
 
 static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
@@ -52,14 +80,7 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
         }
     }
     if (list == NULL) return NULL;
-    theap->given[cls] = count + (page->capacity - capacity) - 1;
-    const uint64_t bit = (uint64_t)1 << cls;
-    theap->totals.n[cls] += theap->given[cls] + 1;
-    theap->in_order = (theap->in_order & ~bit) | (count == 0 ? bit : 0);
-    mic_block_t *const block = list;
-    mic_compiler_barrier();
-    theap->list[cls] = block->next;
-    return block;
+    return refill_hand_out(theap, cls, list, count + (page->capacity - capacity), count == 0);
 }
 
 /* Blocks that a page keeps free if it can, so that which one comes next cannot be told, and one

@@ -13,7 +13,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -516,15 +515,24 @@ void mic_os_process_info(mic_os_process_t *info)
     errno = saved;
 }
 
+/* In whatever case. strncasecmp would do, but for its tables: 64 KiB of libc more in memory. */
+static bool os_begins_with(const char *text, const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char c = text[i];
+        if ((c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) != name[i]) return false;
+    }
+    return true;
+}
+
 /* The library asks for some fifty names of one prefix at start, which most processes have not. */
 static bool os_environment_has_ours(void)
 {
-    static const char prefix[] = "MIMALLOC_";
     static char **looked_at;
     static bool found;
     if (environ == looked_at) return found;
     found = false;
-    for (char **e = environ; *e != NULL && !found; e++) found = strncasecmp(*e, prefix, 9) == 0;
+    for (char **e = environ; *e != NULL && !found; e++) found = os_begins_with(*e, "MIMALLOC_", 9);
     looked_at = environ;
     return found;
 }
@@ -534,16 +542,8 @@ const char *mic_os_getenv(const char *name, bool *ready)
     *ready = environ != NULL; /* an IFUNC resolver may allocate before libc has set it */
     if (environ == NULL || !os_environment_has_ours()) return NULL;
     const size_t n = strlen(name);
-    for (char **e = environ; *e != NULL; e++) {
-        size_t i = 0;
-        while (i < n) {
-            char c = (*e)[i];
-            if (c >= 'a' && c <= 'z') c = (char)(c - 'a' + 'A');
-            if (c != name[i]) break;
-            i++;
-        }
-        if (i == n && (*e)[n] == '=') return *e + n + 1;
-    }
+    for (char **e = environ; *e != NULL; e++)
+        if (os_begins_with(*e, name, n) && (*e)[n] == '=') return *e + n + 1;
     return NULL;
 }
 
