@@ -4,7 +4,8 @@
                     processes: entropy of their distribution, share of the most frequent one
        orders       fresh processes that allocate in the same order
        reuse        a freed block comes back after how many allocations that are kept (held), or
-                    freed at once (churn): median
+                    freed at once (churn): median, and in the hardened build never earlier than
+                    quarantine lasts: 60 KiB of blocks, 1024 at most
 
    Secure and hardened builds have to reach the limits below; the other builds promise nothing, and
    the figures are only printed. */
@@ -22,11 +23,12 @@ typedef struct run {
 
 typedef struct limits {
     double least_bits, most_frequent_percent;
-    uint32_t least_held, least_churned;
+    uint32_t least_held, least_churned; /* medians */
+    uint32_t never_before;
 } limits_t;
 
-static const limits_t secure_limits = {4.5, 10, 32, 1};
-static const limits_t hardened_limits = {6, 8, 1000, 1000};
+static const limits_t secure_limits = {4.5, 10, 32, 1, 1};
+static const limits_t hardened_limits = {6, 8, 1000, 1000, 61440 / (BYTES + 16)};
 
 /* ---- in a fresh process ---- */
 
@@ -182,11 +184,14 @@ static void blocks_come_back_late(void **state)
     }
     const uint32_t h = median(held, sizeof held / sizeof held[0]);
     const uint32_t c = median(churned, sizeof churned / sizeof churned[0]);
-    print_message("reuse: after %u allocations that are kept, %u that are freed (medians)\n",
-                  (unsigned)h, (unsigned)c);
+    print_message(
+        "reuse: after %u allocations that are kept, %u that are freed (medians); at least "
+        "%u and %u\n",
+        (unsigned)h, (unsigned)c, (unsigned)held[0], (unsigned)churned[0]);
     if (limits() == NULL) return;
     assert_true(h >= limits()->least_held);
     assert_true(c >= limits()->least_churned);
+    assert_true(held[0] >= limits()->never_before && churned[0] >= limits()->never_before);
 }
 
 int main(int argc, char **argv)

@@ -107,7 +107,8 @@ static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
    So many blocks of each class, or twice, are what quarantine holds of a thread's memory. */
 #define HELD_BLOCKS_MAX 1024u
 #define HELD_BLOCKS_MIN 16u
-#define HELD_BYTES ((size_t)64 * MIC_KIB)
+#define HELD_BYTES                                                                                 \
+    ((size_t)60 * MIC_KIB) /* a small page's: it ages when all of it was handed out */
 
 static void bits_age(const mic_theap_t *theap, mic_page_t *page)
 {

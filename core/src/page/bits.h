@@ -184,12 +184,13 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
     const mic_product_t product =
         (mic_product_t)((uintptr_t)p & (MIC_SLICE_BYTES - 1)) * reciprocal;
     if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
-    if (mic_unlikely(*mic_canary_place(page, p) != mic_canary_of(p))) return false;
     const size_t index = (size_t)(product >> 64);
     const unsigned bit = index & 63;
     mic_atomic(uint64_t) *const live = page->live + (index >> 6);
     const uint64_t lives = mic_load_fast(live); /* only we write it */
     if (mic_unlikely((lives >> bit & 1) == 0)) return false;
+    /* not before: what is no block may have a guard there */
+    if (mic_unlikely(*mic_canary_place(page, p) != mic_canary_of(p))) return false;
     if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) >> bit & 1) != 0)) return false;
     if (CFG_HARDENED) {
         mic_bits_clear(p, mic_bits_last(page));

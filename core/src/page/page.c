@@ -66,7 +66,9 @@ static uint32_t page_carve_first(const mic_page_t *page, uint32_t slice)
 
 static void page_init_blocks(mic_page_t *page, mic_run_t run)
 {
-    const size_t bytes = (size_t)(run.count - page->lead) << MIC_SLICE_SHIFT;
+    const size_t all = (size_t)(run.count - page->lead) << MIC_SLICE_SHIFT;
+    const bool ends = MIC_PAGES_END_IN_GUARDS && page->kind < MIC_PAGE_LARGE;
+    const size_t bytes = all - (ends ? mic_arena_end_bytes(run.arena) : 0);
     const size_t guard = page_guard_bytes(page);
     const size_t stride = page->block_bytes + guard;
     const bool span = page->kind == MIC_PAGE_SPAN;

@@ -265,6 +265,7 @@ static void segment_init(const mic_arena_t *arena, mic_segment_t *s, size_t slic
         /* slices that a short segment does not have count as taken */
         mic_store_relaxed(&s->free[w], all);
     }
+    for (size_t w = 0; w < MIC_ENDS_WORDS; w++) mic_store_relaxed(&s->ends[w], 0);
     const bool committed = by_program || arena->starts_committed;
     mic_store_relaxed(&s->committed, committed ? (uint32_t)slices : 0);
     mic_store_relaxed(&s->tag, owner << MIC_TAG_OWNER_SHIFT);

@@ -32,17 +32,21 @@ typedef struct mic_region {
 } mic_region_t;
 extern mic_hidden mic_region_t mic_region mic_aligned(MIC_CACHE_LINE);
 
+#define MIC_ENDS_WORDS (MIC_PAGES_END_IN_GUARDS ? MIC_SEGMENT_WORDS : 1)
+
 typedef struct mic_segment {
     mic_atomic(uint64_t) free[MIC_SEGMENT_WORDS];  /* [atomic] 1 = slice is free */
     mic_atomic(uint64_t) dirty[MIC_SEGMENT_WORDS]; /* [atomic] 1 = handed out since last purged */
     mic_atomic(uint64_t) holes[MIC_SEGMENT_WORDS]; /* [atomic, by who claimed the slice] 1 = not
                                                       committed, although below `committed` */
+    mic_atomic(uint64_t) ends[MIC_ENDS_WORDS];     /* [atomic, by who claimed the slice] 1 = its
+                                                      last OS page is inaccessible */
     mic_atomic(uint32_t) committed;                /* [lock: arena] slices, a prefix */
     mic_atomic(uint32_t) tag;                      /* [lock: arena] whom it serves, see below */
     mic_atomic(uint64_t) purge_at_ms; /* [atomic: hint] when its free slices are due, 0 = nothing */
     mic_atomic(uint32_t) paged;       /* [atomic: relaxed] ever had pages of more than a block */
     mic_atomic(uint32_t) unknown;     /* [atomic: relaxed] clean slices need not read as zero */
-    uint64_t unused[5];
+    uint64_t unused[MIC_PAGES_END_IN_GUARDS ? 5 : 4];
 } mic_segment_t;
 _Static_assert(sizeof(mic_segment_t) % MIC_CACHE_LINE == 0, "one segment, whole lines");
 
@@ -173,6 +177,8 @@ bool mic_arena_find(const void *p, unsigned *arena, size_t *slice);
 /* OS pages of the arena may be made inaccessible: not those of the program's memory, nor huge
    ones. */
 bool mic_arena_may_guard(unsigned arena);
+/* Bytes at the end of each small and medium page of the arena that are left inaccessible. */
+size_t mic_arena_end_bytes(unsigned arena);
 /* Advice about huge pages for a range that was just mapped. */
 void mic_arena_advise(void *address, size_t bytes);
 

@@ -74,8 +74,10 @@ static bool program_carve_locked(unsigned index, size_t slices, size_t alignment
         a->segments = &region->segments[from];
         a->descriptors = region->descriptors + from * MIC_SEGMENT_SLICES * MIC_DESCRIPTOR_BYTES;
         a->remote = region->remote + from * MIC_SEGMENT_SLICES * MIC_SLICE_BITMAPS_BYTES;
-        for (size_t i = 0; i < need; i++)
+        for (size_t i = 0; i < need; i++) {
+            mic_slices_end(0, from + i, 0, MIC_SEGMENT_SLICES, false);
             mic_store_relaxed(&a->segments[i].tag, owner << MIC_TAG_OWNER_SHIFT);
+        }
         return true;
     }
     return false;

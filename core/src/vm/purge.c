@@ -45,6 +45,7 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
         mic_store_relaxed(&s->committed, 0);
         mic_store_relaxed(&s->unknown, 0);
         for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) mic_store_relaxed(&s->dirty[i], 0);
+        for (size_t i = 0; i < MIC_ENDS_WORDS; i++) mic_store_relaxed(&s->ends[i], 0);
         mic_uncount_committed(bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purge_calls, 1);

@@ -76,6 +76,8 @@ static void slices_mark_clean(mic_segment_t *s, size_t first, size_t count)
         mic_fetch_and_relaxed(&s->dirty[first >> 6], ~((uint64_t)1 << (first & 63)));
 }
 
+#define RUN_LARGE 64 /* slices of a page whose blocks have guards of their own */
+
 /* A claimed run of one word becomes usable, or is given back. */
 static bool run_finish(unsigned arena, size_t segment, size_t first, size_t count, mic_run_t *run)
 {
@@ -86,6 +88,7 @@ static bool run_finish(unsigned arena, size_t segment, size_t first, size_t coun
         mic_count(MIC_COUNT_CLAIM_ROLLBACKS, 1);
         return false;
     }
+    mic_slices_end(arena, segment, first, count, count < RUN_LARGE);
     if (mic_load_relaxed(&s->paged) == 0) mic_store_relaxed(&s->paged, 1);
     run->arena = (uint8_t)arena;
     run->slice = (uint32_t)(segment * MIC_SEGMENT_SLICES + first);

@@ -240,6 +240,7 @@ static bool span_commit(unsigned arena, size_t first, size_t count, bool *zero)
         const size_t n = mic_min(count - done, MIC_SEGMENT_SLICES - at);
         bool clean;
         if (!mic_slices_use(arena, segment, at, n, &clean)) return false;
+        mic_slices_end(arena, segment, at, n, false);
         *zero = *zero && clean;
         done += n;
     }

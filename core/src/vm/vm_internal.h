@@ -27,6 +27,9 @@ bool mic_segment_open_locked(unsigned arena, size_t count);
 bool mic_segment_commit(unsigned arena, size_t segment, size_t slices);
 /* Makes claimed slices usable and marks them as handed out; *zero: they read as zero. */
 bool mic_slices_use(unsigned arena, size_t segment, size_t first, size_t count, bool *zero);
+/* Of claimed and committed slices: the last one ends in an inaccessible OS page, or does not; the
+   others do not (vm/ends.c). */
+void mic_slices_end(unsigned arena, size_t segment, size_t first, size_t count, bool guarded);
 void mic_count_committed(uint64_t bytes);
 void mic_uncount_committed(uint64_t bytes);
 

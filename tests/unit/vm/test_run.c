@@ -34,11 +34,17 @@ static bool overlap(mic_run_t a, mic_run_t b)
     return a.arena == b.arena && a.slice < b.slice + b.count && b.slice < a.slice + a.count;
 }
 
+/* some runs end in a guard */
+static size_t last_byte(mic_run_t run)
+{
+    return MIC_SLICE_BYTES - mic_arena_end_bytes(run.arena) - 1;
+}
+
 static void touch(mic_run_t run)
 {
     for (size_t i = 0; i < run.count; i++) {
         char *const p = mic_run_start(run) + (i << MIC_SLICE_SHIFT);
-        p[0] = p[MIC_SLICE_BYTES - 1] = 1;
+        p[0] = p[last_byte(run)] = 1;
     }
 }
 
@@ -46,8 +52,8 @@ static void require_zero(mic_run_t run)
 {
     for (size_t i = 0; i < run.count; i++) {
         const char *const p = mic_run_start(run) + (i << MIC_SLICE_SHIFT);
-        for (size_t k = 0; k < MIC_SLICE_BYTES; k += 64) fresh_require(p[k] == 0);
-        fresh_require(p[MIC_SLICE_BYTES - 1] == 0);
+        for (size_t k = 0; k < last_byte(run); k += 64) fresh_require(p[k] == 0);
+        fresh_require(p[last_byte(run)] == 0);
     }
 }
 
