@@ -175,15 +175,25 @@ static char guarded_pattern(const char *at)
     return (char)(guarded_pattern_secret >> ((uintptr_t)at & 7) * 8);
 }
 
+/* at multiples of 8 the pattern is the secret, so most of a page needs no look at bytes */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte comes first");
+typedef uint64_t guarded_word_t __attribute__((may_alias));
+
 static bool guarded_has_pattern(const char *from, const char *to)
 {
-    char wrong = 0;
-    for (; from < to; from++) wrong |= (char)(*from ^ guarded_pattern(from));
+    uint64_t wrong = 0;
+    for (; from < to && ((uintptr_t)from & 7) != 0; from++)
+        wrong |= (unsigned char)(*from ^ guarded_pattern(from));
+    for (; to - from >= 8; from += 8)
+        wrong |= *(const guarded_word_t *)(const void *)from ^ guarded_pattern_secret;
+    for (; from < to; from++) wrong |= (unsigned char)(*from ^ guarded_pattern(from));
     return wrong == 0;
 }
 
 static void guarded_set_pattern(char *from, const char *to)
 {
+    for (; from < to && ((uintptr_t)from & 7) != 0; from++) *from = guarded_pattern(from);
+    for (; to - from >= 8; from += 8) *(guarded_word_t *)(void *)from = guarded_pattern_secret;
     for (; from < to; from++) *from = guarded_pattern(from);
 }
 
