@@ -5,7 +5,7 @@
     rust/bench/compare.py --only ours mimalloc-v3 --rounds 9
 
 Each allocator has a binary of its own, built here. They run by turns, in an order that changes from
-round to round. Printed are, for each workload, the median of the processor time relative to
+round to round. Printed are, for each workload, the median and the quartiles of the processor time relative to
 `--base`, taken round by round, the geometric mean of these medians, and the peak of resident memory
 in MiB, the median too.
 """
@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ALLOCATORS = [
     "system", "ours", "ours-secure", "mimalloc-v3", "mimalloc-v2", "mimalloc-secure", "jemalloc", "snmalloc",
 ]
-REPEAT = 5  # of a workload in one process
+REPEAT = 20  # of a workload in one process: with 5 a quarter of the shortest was its start
 
 
 def build(name):
@@ -52,7 +52,7 @@ def measure(program, workload):
 def print_table(title, names, rows, last):
     print(f"\n{title}\n\n| workload | {' | '.join(names)} |\n|---|{'---:|' * len(names)}")
     for workload, values in rows:
-        print(f"| {workload} | {' | '.join(f'{value:.2f}' for value in values)} |")
+        print(f"| {workload} | {' | '.join(values)} |")
     print(f"| **{last[0]}** | {' | '.join(f'{value:.3f}' for value in last[1])} |")
 
 
@@ -83,6 +83,12 @@ def main():
         pairs = zip(results[workload, name], results[workload, arguments.base])
         return statistics.median(one[which] / base[which] for one, base in pairs)
 
+    def quartiles(workload, name):
+        pairs = zip(results[workload, name], results[workload, arguments.base])
+        ratios = sorted(one[0] / base[0] for one, base in pairs)
+        last = len(ratios) - 1
+        return f"[{ratios[last // 4]:.2f} {ratios[(3 * last + 3) // 4]:.2f}]"
+
     def mean(values):
         return math.exp(statistics.fmean(map(math.log, values)))
 
@@ -91,13 +97,18 @@ def main():
 
     times = rows(0)
     means = [mean([values[i] for _, values in times]) for i in range(len(names))]
-    print_table(f"Processor time relative to {arguments.base}", names, times, ("geometric mean", means))
+    told = [
+        (workload, [f"{values[i]:.2f} {quartiles(workload, name)}" for i, name in enumerate(names)])
+        for workload, values in times
+    ]
+    print_table(f"Processor time relative to {arguments.base}", names, told, ("geometric mean", means))
     peaks = [
         (workload, [statistics.median(peak for _, peak in results[workload, name]) for name in names])
         for workload in workloads
     ]
     means = [mean([values[i] for _, values in peaks]) for i in range(len(names))]
-    print_table("Peak of resident memory, MiB", names, peaks, ("geometric mean", means))
+    told = [(workload, [f"{value:.2f}" for value in values]) for workload, values in peaks]
+    print_table("Peak of resident memory, MiB", names, told, ("geometric mean", means))
 
 
 if __name__ == "__main__":
