@@ -252,6 +252,40 @@ static void test_spans(void **state)
     assert_true(again_zero(r, MIC_PAGE_KINDS - 1));
 }
 
+/* Where commits are charged a wholly free segment gives its charge back; when that is refused it is
+   purged, and the next forced purge tries again. */
+static void test_charged(void **state)
+{
+    (void)state;
+    fake_os_strict_overcommit = true;
+    const mic_run_t kept = take(0, 1), beside = take(0, 1);
+    give(beside);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_DECOMMIT), 0);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+
+    const mic_run_t r = take(MIC_PAGE_KINDS - 1, MIC_SEGMENT_SLICES);
+    give(r);
+    fake_os_forget();
+    fake_os_fail(FAKE_OS_DECOMMIT, 1, ENOMEM, true);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_DECOMMIT), 1);
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
+    assert_int_equal(fake_os_last(FAKE_OS_PURGE)->bytes, MIC_SEGMENT_BYTES);
+
+    fake_os_fail(FAKE_OS_ANY, 0, 0, false);
+    fake_os_forget();
+    const size_t committed = fake_os_committed_bytes();
+    const uint64_t counted = mic_load_relaxed(&mic_vm_counts.committed_bytes);
+    mic_purge_run(true);
+    assert_int_equal(fake_os_count(FAKE_OS_DECOMMIT), 1);
+    assert_int_equal(fake_os_committed_bytes(), committed - MIC_SEGMENT_BYTES);
+    assert_int_equal(mic_load_relaxed(&mic_vm_counts.committed_bytes), counted - MIC_SEGMENT_BYTES);
+    assert_true(again_zero(r, MIC_PAGE_KINDS - 1));
+    fake_os_strict_overcommit = false;
+    give(kept);
+}
+
 /* The delay may change while something waits. */
 static void test_shorter_delay(void **state)
 {
@@ -282,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup(test_refused, setup),
         cmocka_unit_test_setup(test_lazy, setup),
         cmocka_unit_test_setup(test_spans, setup),
+        cmocka_unit_test_setup(test_charged, setup),
         cmocka_unit_test_setup(test_shorter_delay, setup),
     };
     if (!mic_process_start()) return 1;
