@@ -294,12 +294,12 @@ static bool fault_compare(const char *what, size_t now, size_t expected, bool le
     return false;
 }
 
-/* One more set of arenas as large as those there were: when a commit fails it may be for want of
-   memory just there. */
+/* Two more sets of arenas as large as those there were: when a commit fails it may be for want of
+   memory just there, and after a reservation that was halved the next is as large as all so far. */
 static bool fault_reserved_is(size_t now, size_t expected)
 {
     const size_t records = MIC_GIB; /* reserved for records */
-    if (now <= expected || now - records <= 2 * (expected - records)) return true;
+    if (now <= expected || now - records <= 3 * (expected - records)) return true;
     return fault_compare("reserved bytes", now, expected, true);
 }
 
