@@ -11,10 +11,8 @@
 
 typedef void new_handler_fun(void);
 /* std::get_new_handler() and std::__throw_bad_alloc(), which libstdc++ and libc++ both have */
-extern new_handler_fun *mic_cxx_get_new_handler(void) __asm__("_ZSt15get_new_handlerv");
-extern void mic_cxx_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv");
-#pragma weak mic_cxx_get_new_handler
-#pragma weak mic_cxx_throw_bad_alloc
+extern mic_weak new_handler_fun *mic_cxx_get_new_handler(void) __asm__("_ZSt15get_new_handlerv");
+extern mic_weak void mic_cxx_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv");
 
 /* Lets the handler make room; false when there is none. */
 static bool new_ask_handler(void)

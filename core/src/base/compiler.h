@@ -10,6 +10,8 @@
 #define mic_export __attribute__((visibility("default")))
 /* on the declaration of what the fast paths use: reached without the global offset table */
 #define mic_hidden __attribute__((visibility("hidden")))
+/* may be missing when the program is linked: its address is NULL then */
+#define mic_weak __attribute__((weak))
 #define mic_noreturn __attribute__((noreturn))
 #define mic_printf(f, a) __attribute__((format(printf, f, a)))
 #define mic_unused __attribute__((unused))
