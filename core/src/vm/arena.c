@@ -260,10 +260,10 @@ static void segment_init(const mic_arena_t *arena, mic_segment_t *s, size_t slic
     for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
         const size_t n = slices <= w * 64 ? 0 : mic_min(64, slices - w * 64);
         const uint64_t all = n == 0 ? 0 : mic_bit_mask(0, (unsigned)n);
-        mic_store_relaxed(&s->dirty[w], 0);
         mic_store_relaxed(&s->holes[w], by_program && !arena->starts_committed ? all : 0);
         /* slices that a short segment does not have count as taken */
         mic_store_relaxed(&s->free[w], all);
+        mic_slices_clean(s, w, ~(uint64_t)0); /* after a store: a read would cost a fault more */
     }
     for (size_t w = 0; w < MIC_ENDS_WORDS; w++) mic_store_relaxed(&s->ends[w], 0);
     const bool committed = by_program || arena->starts_committed;

@@ -186,8 +186,8 @@ void mic_arena_advise(void *address, size_t bytes);
 /* Purges what is due; force: everything free, now. Cheap when nothing is due. */
 void mic_purge_run(bool force);
 void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment);
-/* Before memory that was never used is taken: if much lies free elsewhere, waiting to be purged, it
-   goes first. Holding no lock. */
+/* Before memory that was never used is taken, and after a search for empty pages: if much lies
+   free, waiting to be purged, all of it goes. Holding no lock. */
 void mic_purge_relieve(void);
 /* A run that is about to be freed and too large to wait for the purge delay. True: it was purged,
    it reads as zero. */
@@ -200,6 +200,7 @@ void *mic_meta_alloc(size_t bytes, size_t alignment);
 typedef struct mic_vm_counts {
     mic_atomic(uint64_t) reserved_bytes, committed_bytes, committed_peak;
     mic_atomic(uint64_t) used_slices, used_slices_peak; /* in pages */
+    mic_atomic(uint64_t) dirty_slices; /* handed out since last purged: what is held at most */
     mic_atomic(uint64_t) purged_bytes, purge_calls, commit_calls, reserve_calls;
 } mic_vm_counts_t;
 extern mic_vm_counts_t mic_vm_counts;

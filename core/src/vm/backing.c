@@ -60,16 +60,19 @@ static bool backing_fill(const mic_arena_t *a, size_t segment, size_t first, siz
 /* Marks as handed out; true if all of it was purged or never used. */
 static bool backing_mark_dirty(mic_segment_t *s, size_t first, size_t count)
 {
-    bool clean = true;
+    const size_t all = count;
+    size_t clean = 0;
     while (count > 0) {
         const unsigned at = (unsigned)(first & 63);
         const unsigned n = (unsigned)mic_min(count, 64 - at);
         const uint64_t mask = mic_bit_mask(at, n);
-        if ((mic_fetch_or_relaxed(&s->dirty[first >> 6], mask) & mask) != 0) clean = false;
+        const uint64_t was = mic_fetch_or_relaxed(&s->dirty[first >> 6], mask) & mask;
+        clean += was == 0 ? n : n - mic_bit_count(was);
         first += n;
         count -= n;
     }
-    return clean;
+    if (clean != 0) mic_fetch_add_relaxed(&mic_vm_counts.dirty_slices, clean);
+    return clean == all;
 }
 
 bool mic_slices_use(unsigned arena, size_t segment, size_t first, size_t count, bool *zero)

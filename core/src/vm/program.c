@@ -159,7 +159,7 @@ static void program_refresh(const mic_arena_t *a, size_t from, size_t end, bool 
         mic_uncount_committed(program_committed(s));
         if (committed) mic_count_committed(slices << MIC_SLICE_SHIFT);
         for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
-            mic_store_relaxed(&s->dirty[w], 0);
+            mic_slices_clean(s, w, ~(uint64_t)0);
             mic_store_relaxed(&s->holes[w], 0);
         }
         mic_store_relaxed(&s->purge_at_ms, 0);

@@ -44,7 +44,7 @@ static bool purge_decommit(const mic_arena_t *a, size_t segment)
     if (ok) {
         mic_store_relaxed(&s->committed, 0);
         mic_store_relaxed(&s->unknown, 0);
-        for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) mic_store_relaxed(&s->dirty[i], 0);
+        for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) mic_slices_clean(s, i, ~(uint64_t)0);
         for (size_t i = 0; i < MIC_ENDS_WORDS; i++) mic_store_relaxed(&s->ends[i], 0);
         mic_uncount_committed(bytes);
         mic_fetch_add_relaxed(&mic_vm_counts.purged_bytes, bytes);
@@ -86,28 +86,42 @@ static void purge_taken(const mic_arena_t *a, size_t segment, size_t least,
     }
 }
 
-static void purge_segment(const mic_arena_t *a, size_t segment, bool force)
+/* The slices of a word that are free and dirty are nobody else's from now on. */
+static uint64_t purge_take(mic_segment_t *s, size_t word)
+{
+    uint64_t seen = mic_load_relaxed(&s->free[word]), taken;
+    do {
+        taken = seen & mic_load_relaxed(&s->dirty[word]);
+    } while (taken != 0 && !mic_cas_acquire(&s->free[word], &seen, seen & ~taken));
+    return taken;
+}
+
+/* `most` slices or a little more, the highest, which are used again last. Returns how many. */
+static size_t purge_slices(const mic_arena_t *a, size_t segment, size_t least, size_t most)
 {
     mic_segment_t *const s = &a->segments[segment];
     const uint32_t owner = mic_segment_owner(s);
-    uint64_t taken[MIC_SEGMENT_WORDS];
-    mic_store_relaxed(&s->purge_at_ms, 0);
-    if (mic_os_strict_overcommit() && purge_decommit(a, segment)) return;
-    for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
-        uint64_t seen = mic_load_relaxed(&s->free[i]);
-        do {
-            taken[i] = seen & mic_load_relaxed(&s->dirty[i]);
-        } while (taken[i] != 0 && !mic_cas_acquire(&s->free[i], &seen, seen & ~taken[i]));
+    uint64_t taken[MIC_SEGMENT_WORDS] = {0}, purged[MIC_SEGMENT_WORDS] = {0};
+    size_t count = 0;
+    for (size_t i = MIC_SEGMENT_WORDS; i-- > 0 && count < most;) {
+        taken[i] = purge_take(s, i);
+        count += mic_bit_count(taken[i]);
     }
-    uint64_t purged[MIC_SEGMENT_WORDS] = {0};
     /* with another owner it may have become memory that is given back in another way, or never */
-    if (mic_segment_owner(s) == owner)
-        purge_taken(a, segment, purge_least_bytes(force), taken, purged);
+    if (mic_segment_owner(s) == owner) purge_taken(a, segment, least, taken, purged);
     for (size_t i = 0; i < MIC_SEGMENT_WORDS; i++) {
         if (taken[i] == 0) continue;
-        mic_fetch_and_relaxed(&s->dirty[i], ~purged[i]);
+        mic_slices_clean(s, i, purged[i]);
         mic_fetch_or_release(&s->free[i], taken[i]);
     }
+    return count;
+}
+
+static void purge_segment(const mic_arena_t *a, size_t segment, bool force)
+{
+    mic_store_relaxed(&a->segments[segment].purge_at_ms, 0);
+    if (mic_os_strict_overcommit() && purge_decommit(a, segment)) return;
+    (void)purge_slices(a, segment, purge_least_bytes(force), MIC_SEGMENT_SLICES);
 }
 
 /* Everything of an arena that is due; *later: when the next is. Segments of arena 0 that are
@@ -150,27 +164,79 @@ void mic_purge_run(bool force)
 }
 
 /* A program that works in phases frees pages of one kind and then needs another kind, whose
-   segments are others: without this it would hold both until the purge delay is over. */
+   segments are others: without this it would hold both until the purge delay is over. So whoever
+   takes slices that hold nothing gives back about as many of those that wait, if these are a
+   sixteenth of what is in use, and either more than ever is held, or faulting in what was given
+   back last took no more than a tenth of the time since then. */
 #define RELIEVE_MIN_SLICES (256 * MIC_KIB >> MIC_SLICE_SHIFT)
-#define RELIEVE_SHARE 8
+#define RELIEVE_SHARE 16
+#define RELIEVE_ALL_SHARE 8           /* mic_purge_relieve */
+#define RELIEVE_PART 4                /* of what waits, at least: a search takes a while */
+#define RELIEVE_KIB_NS (uint64_t)2000 /* ten times what faulting in takes */
+/* Not every time that more than ever is held for ever: the level rises by this part of what is
+   given back. */
+#define RELIEVE_STEP 64
+
+static mic_atomic(uint64_t) relieve_level;   /* [atomic: hint] slices */
+static mic_atomic(uint64_t) relieve_next_ns; /* [atomic: hint] */
+
+/* Of segments of the kind, or of the others; the highest first. Segments that arenas of the program
+   have are left alone. Returns how many slices. */
+static size_t relieve_arena(const mic_arena_t *a, unsigned kind, bool same, size_t want)
+{
+    size_t done = 0;
+    for (size_t k = mic_arena_usable(a); k-- > 0 && done < want;) {
+        const mic_segment_t *const s = &a->segments[k];
+        if (mic_load_relaxed(&s->purge_at_ms) == 0 ||
+            (mic_segment_owner(s) & MIC_OWNER_ARENA) != 0 ||
+            (mic_segment_kind(s) == kind + 1) != same)
+            continue;
+        done += purge_slices(a, k, 0, want - done);
+    }
+    return done;
+}
+
+static void relieve(unsigned kind, size_t want)
+{
+    if (mic_exchange_acquire(&purge_running, 1) != 0) return;
+    mic_count(MIC_COUNT_PURGE_ROUNDS, 1);
+    for (int same = 0; same < 2; same++) {
+        for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count) && want > 0; i++) {
+            const mic_arena_t *const a = &mic_arenas[i];
+            if (mic_use_state(mic_load_acquire(&a->use)) != MIC_ARENA_READY) continue;
+            want -= mic_min(want, relieve_arena(a, kind, same != 0, want));
+        }
+    }
+    (void)mic_exchange_release(&purge_running, 0);
+}
 
 void mic_purge_relieve(void)
 {
-    if (mic_option(MIC_OPTION_PURGE_DELAY) < 0) return;
+    const uint64_t held = mic_load_relaxed(&mic_vm_counts.dirty_slices);
     const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
-    size_t waiting = 0;
-    for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++) {
-        const mic_arena_t *const a = &mic_arenas[i];
-        const size_t opened = mic_load_acquire(&a->opened); /* arena 0's has its parts' */
-        for (size_t k = 0; k < opened; k++) {
-            const mic_segment_t *const s = &a->segments[k];
-            if (mic_load_relaxed(&s->purge_at_ms) == 0) continue;
-            for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++)
-                waiting +=
-                    mic_bit_count(mic_load_relaxed(&s->free[w]) & mic_load_relaxed(&s->dirty[w]));
-        }
-    }
-    if (waiting >= mic_max(RELIEVE_MIN_SLICES, used / RELIEVE_SHARE)) mic_purge_run(true);
+    const uint64_t waiting = held - mic_min(held, used);
+    if (mic_option(MIC_OPTION_PURGE_DELAY) < 0) return;
+    if (waiting >= mic_max(RELIEVE_MIN_SLICES, used / RELIEVE_ALL_SHARE)) mic_purge_run(true);
+}
+
+void mic_purge_compensate(unsigned kind, size_t count, bool fresh)
+{
+    const uint64_t held = mic_load_relaxed(&mic_vm_counts.dirty_slices);
+    const bool more = held > mic_load_relaxed(&relieve_level);
+    if (more) mic_store_relaxed(&relieve_level, held);
+    if (!more && !fresh) return;
+    const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
+    const uint64_t before = used - mic_min(used, count);
+    const uint64_t waiting = held - mic_min(held, used);
+    if (waiting < mic_max(RELIEVE_MIN_SLICES, before / RELIEVE_SHARE)) return;
+    if (mic_option(MIC_OPTION_PURGE_DELAY) < 0 || mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0)
+        return;
+    const uint64_t now = mic_os_clock_ns();
+    if (!more && now < mic_load_relaxed(&relieve_next_ns)) return;
+    const size_t want = mic_min(waiting, mic_max(count, waiting / RELIEVE_PART));
+    if (more) mic_store_relaxed(&relieve_level, held + want / RELIEVE_STEP);
+    mic_store_relaxed(&relieve_next_ns, now + want * (MIC_SLICE_BYTES / MIC_KIB) * RELIEVE_KIB_NS);
+    relieve(kind, want);
 }
 
 bool mic_purge_at_once(mic_run_t run)

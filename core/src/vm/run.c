@@ -70,10 +70,22 @@ bool mic_slices_claim(mic_segment_t *s, size_t first, size_t count)
     return true;
 }
 
+void mic_slices_clean(mic_segment_t *s, size_t word, uint64_t bits)
+{
+    if ((mic_load_relaxed(&s->dirty[word]) & bits) == 0) return;
+    const uint64_t were = mic_fetch_and_relaxed(&s->dirty[word], ~bits) & bits;
+    mic_fetch_sub_relaxed(&mic_vm_counts.dirty_slices, (uint64_t)mic_bit_count(were));
+}
+
 static void slices_mark_clean(mic_segment_t *s, size_t first, size_t count)
 {
-    for (; count > 0; first++, count--)
-        mic_fetch_and_relaxed(&s->dirty[first >> 6], ~((uint64_t)1 << (first & 63)));
+    while (count > 0) {
+        const unsigned at = (unsigned)(first & 63);
+        const unsigned n = (unsigned)mic_min(count, 64 - at);
+        mic_slices_clean(s, first >> 6, mic_bit_mask(at, n));
+        first += n;
+        count -= n;
+    }
 }
 
 #define RUN_LARGE 64 /* slices of a page whose blocks have guards of their own */
@@ -94,6 +106,7 @@ static bool run_finish(unsigned arena, size_t segment, size_t first, size_t coun
     run->slice = (uint32_t)(segment * MIC_SEGMENT_SLICES + first);
     run->count = (uint32_t)count;
     mic_slices_count_claimed(count);
+    mic_purge_compensate(mic_segment_kind(s) - 1, count, run->zero);
     return true;
 }
 

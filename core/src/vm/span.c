@@ -252,7 +252,10 @@ static bool span_finish(size_t count, mic_run_t *run)
 {
     run->count = (uint32_t)count;
     mic_slices_count_claimed(count);
-    if (span_commit(run->arena, run->slice, count, &run->zero)) return true;
+    if (span_commit(run->arena, run->slice, count, &run->zero)) {
+        mic_purge_compensate(MIC_SPAN_KIND, count, run->zero);
+        return true;
+    }
     mic_count(MIC_COUNT_CLAIM_ROLLBACKS, 1);
     run->zero = false; /* slices behind the failure were not looked at */
     mic_run_free(*run);
@@ -309,7 +312,10 @@ bool mic_run_grow(mic_run_t run, size_t count, bool *zero)
     for (size_t i = first / MIC_SEGMENT_SLICES; i <= last_segment; i++)
         mic_store_relaxed(&a->segments[i].tag, tag); /* the owner is the same */
     mic_slices_count_claimed(more);
-    if (span_commit(run.arena, first, more, zero)) return true;
+    if (span_commit(run.arena, first, more, zero)) {
+        mic_purge_compensate(MIC_SPAN_KIND, more, *zero);
+        return true;
+    }
     run.slice = (uint32_t)first;
     run.count = (uint32_t)more;
     mic_run_free(run);

@@ -46,6 +46,8 @@ bool mic_segment_is_free(const mic_segment_t *s, size_t slices);
 bool mic_slices_claim(mic_segment_t *s, size_t first, size_t count);
 void mic_slices_unclaim(mic_segment_t *s, size_t first, size_t count);
 void mic_slices_count_claimed(size_t count);
+/* The slices of a word hold nothing any more, or are nobody's yet. */
+void mic_slices_clean(mic_segment_t *s, size_t word, uint64_t bits);
 
 /* Segments [from, from + need) are wholly free and may become the owner's; those not opened yet are
    being opened. False: *in_the_way is the last one that is not, or the end when none can be
@@ -61,6 +63,9 @@ void mic_program_bury(void);
    not done here mic_segment_commit does. */
 bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 
+/* `count` slices were taken for pages of `kind`; fresh: they hold nothing yet. If much lies free
+   elsewhere, waiting to be purged, some of it goes. Holding no lock. */
+void mic_purge_compensate(unsigned kind, size_t count, bool fresh);
 /* Notes that some free slices were not purged, being a short run or the system having refused for
    the moment: the next forced purge sees to them. */
 mic_inline void mic_purge_when_forced(mic_segment_t *s)

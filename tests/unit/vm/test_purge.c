@@ -301,6 +301,79 @@ static void test_shorter_delay(void **state)
     assert_int_equal(fake_os_count(FAKE_OS_PURGE), 1);
 }
 
+static size_t held(void)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
+        for (size_t k = 0; k < mic_load_relaxed(&mic_arenas[i].opened); k++)
+            for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++)
+                n += mic_bit_count(mic_load_relaxed(&mic_arenas[i].segments[k].dirty[w]));
+    assert_int_equal(mic_load_relaxed(&mic_vm_counts.dirty_slices), n);
+    return n;
+}
+
+/* Fresh memory of one kind makes free memory of another kind go, some of it, and not too often. */
+static void test_relieve(void **state)
+{
+    (void)state;
+    enum { N = 64 };
+    mic_run_t small[N], medium[2];
+    mic_option_set(MIC_OPTION_PURGE_DELAY, 1000000);
+    fake_os_advance_clock_ms(1000000);
+    const size_t before = held();
+    for (size_t i = 0; i < N; i++) small[i] = take(0, 1);
+    for (size_t i = 0; i < N; i++) give(small[i]);
+    assert_int_equal(held(), before + N);
+    for (size_t i = 0; i < 2; i++) {
+        fake_os_forget();
+        medium[i] = take(1, 8);
+        assert_true(fake_os_count(FAKE_OS_PURGE) > 0);
+        assert_true(held() <= before + (i + 1) * 8 + N * 3 / 4);
+        const size_t then = held();
+        const mic_run_t other = take(1, 8);
+        assert_int_equal(held(), then + 8);
+        give(other);
+        mic_purge_run(true);
+        for (size_t k = 0; k < N; k++) small[k] = take(0, 1);
+        for (size_t k = 0; k < N; k++) give(small[k]);
+        fake_os_advance_clock_ms(1000);
+    }
+    give(medium[0]);
+    give(medium[1]);
+}
+
+/* More than ever is about to be held: it does not matter how long ago the last time was. */
+static void test_relieve_at_peak(void **state)
+{
+    (void)state;
+    enum { N = 16 };
+    const size_t size = MIC_SEGMENT_SLICES * 3 / 8; /* two in a segment */
+    mic_option_set(MIC_OPTION_PURGE_DELAY, 1000000);
+    mic_run_t span[N];
+    for (size_t i = 0; i < N; i++)
+        assert_true(mic_run_alloc(MIC_PAGE_KINDS - 1, size, 1, &mic_place_any, &span[i]));
+    const size_t peak = held();
+    for (size_t i = 1; i < N; i += 2) give(span[i]); /* no segment becomes another kind's */
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+    const mic_run_t other = take(1, 8);
+    assert_true(fake_os_count(FAKE_OS_PURGE) > 0);
+    assert_true(held() <= peak + 8 - N / 2 * size / 4);
+    give(other);
+    for (size_t i = 0; i < N; i += 2) give(span[i]);
+}
+
+static void test_relieve_never(void **state)
+{
+    (void)state;
+    mic_option_set(MIC_OPTION_PURGE_DELAY, -1);
+    fake_os_advance_clock_ms(1000000);
+    mic_run_t small[64];
+    for (size_t i = 0; i < 64; i++) small[i] = take(0, 1);
+    for (size_t i = 0; i < 64; i++) give(small[i]);
+    give(take(1, 8));
+    assert_int_equal(fake_os_count(FAKE_OS_PURGE), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +391,9 @@ int main(void)
         cmocka_unit_test_setup(test_spans, setup),
         cmocka_unit_test_setup(test_charged, setup),
         cmocka_unit_test_setup(test_shorter_delay, setup),
+        cmocka_unit_test_setup(test_relieve_at_peak, setup),
+        cmocka_unit_test_setup(test_relieve, setup),
+        cmocka_unit_test_setup(test_relieve_never, setup),
     };
     if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
