@@ -102,23 +102,21 @@ void mic_record_reap_all(const mic_record_t *self)
 #define TIDY_PAGES 8
 #define TIDY_SHARE 8
 
-static bool tidy_locked(mic_theap_t *theap)
+static void tidy_locked(mic_theap_t *theap)
 {
     const size_t pages = theap->page_count;
     const bool due = pages >= theap->tidy_level;
     if (due) mic_theap_collect_locked(theap);
     if (due || pages < theap->tidy_level / 4) /* a peak that is over is not waited for */
         theap->tidy_level = pages + pages / TIDY_SHARE + TIDY_PAGES;
-    return due;
 }
 
 void mic_theap_tidy(mic_theap_t *theap)
 {
     if (CFG_BITS) return; /* quarantine and random choice need the pages */
     mic_lock_acquire(&theap->record->lock);
-    const bool due = tidy_locked(theap);
+    tidy_locked(theap);
     mic_lock_release(&theap->record->lock);
-    if (due) mic_purge_relieve();
 }
 
 void mic_record_reap_others(const mic_record_t *self)

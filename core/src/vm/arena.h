@@ -186,9 +186,6 @@ void mic_arena_advise(void *address, size_t bytes);
 /* Purges what is due; force: everything free, now. Cheap when nothing is due. */
 void mic_purge_run(bool force);
 void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment);
-/* Before memory that was never used is taken, and after a search for empty pages: if much lies
-   free, waiting to be purged, all of it goes. Holding no lock. */
-void mic_purge_relieve(void);
 /* A run that is about to be freed and too large to wait for the purge delay. True: it was purged,
    it reads as zero. */
 bool mic_purge_at_once(mic_run_t run);

@@ -212,6 +212,7 @@ static void relieve(unsigned kind, size_t want)
 
 void mic_purge_relieve(void)
 {
+    if (!mic_os_strict_overcommit()) return; /* what is committed costs nothing */
     const uint64_t held = mic_load_relaxed(&mic_vm_counts.dirty_slices);
     const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
     const uint64_t waiting = held - mic_min(held, used);

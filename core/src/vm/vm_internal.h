@@ -66,6 +66,9 @@ bool mic_segments_commit(unsigned arena, size_t from, size_t to);
 /* `count` slices were taken for pages of `kind`; fresh: they hold nothing yet. If much lies free
    elsewhere, waiting to be purged, some of it goes. Holding no lock. */
 void mic_purge_compensate(unsigned kind, size_t count, bool fresh);
+/* Before memory is committed where what is committed counts (strict overcommit): if much lies free,
+   waiting to be purged, all of it goes. Holding no lock. */
+void mic_purge_relieve(void);
 /* Notes that some free slices were not purged, being a short run or the system having refused for
    the moment: the next forced purge sees to them. */
 mic_inline void mic_purge_when_forced(mic_segment_t *s)

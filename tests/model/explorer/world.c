@@ -204,8 +204,6 @@ GHOST static void ghost_all_free(int page)
 
 const mic_place_t mic_place_any = {.numa = -1};
 
-void mic_purge_relieve(void) {}
-
 bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_place_t *place,
                    mic_run_t *run)
 {

@@ -462,7 +462,9 @@ static void run_claimed_in_vain(long unused)
     give_all(committed);
     give(other);
     fake_os_fail(FAKE_OS_COMMIT, 1, ENOMEM, true);
+    fake_os_strict_overcommit = true;
     fresh_require(!mic_run_alloc(2, 64, 1, &place, &runs[0]));
+    fake_os_strict_overcommit = false;
     fake_os_fail(FAKE_OS_ANY, 0, 0, false);
     fake_os_forget();
     mic_purge_run(true);
