@@ -48,7 +48,8 @@ static void many_are_found(void **state)
 {
     (void)state;
     for (int round = 0; round < 4; round++) {
-        assert_true(make(COUNT) > COUNT - COUNT / 20);
+        /* where heaps lie at random, some fall into one slot */
+        assert_true(make(COUNT) > COUNT - COUNT / (CFG_BITS ? 8 : 20));
         const mic_record_t *const record = mic_tls.record;
         assert_true(record->theap_table_slots >= (size_t)4 * record->theap_made);
         assert_true(record->theap_table_slots <= (size_t)16 * COUNT);
