@@ -120,12 +120,14 @@ static void bits_age(const mic_theap_t *theap, mic_page_t *page)
     page->stamp = now;
 }
 
-void mic_active_written_after_free(void *block, size_t last)
+mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
 {
+    if ((last & MIC_LAST_LARGE) != 0 && mic_bits_is_clear_large(block, last)) return block;
     const size_t usable = (last & ~(size_t)MIC_LAST_LARGE) + 8;
     mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
-                     block, usable + MIC_CANARY_BYTES);
+                     (void *)block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);
+    return block;
 }
 
 static mic_block_t *refill_bits(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)

@@ -9,8 +9,11 @@
 #include "heap/theap.h"
 #include "page/free_set.h"
 
-/* Hardened: a free block was written to. Reports it; the block is clear afterwards. */
-void mic_active_written_after_free(void *block, size_t last);
+/* Hardened: a free block that is not clear at the first look: a large one is looked at in another
+   way; else it was written to, which is reported, and the block is clear afterwards. Returns it: as
+   the last call of malloc it needs no frame there. */
+mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
+    __attribute__((returns_nonnull));
 
 mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
 {
@@ -20,7 +23,7 @@ mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
         mic_block_t *const taken = mic_bits_take(word, &theap->rotation);
         if (CFG_HARDENED && mic_likely(taken != NULL) &&
             mic_unlikely(!mic_bits_is_clear(taken, word->last)))
-            mic_active_written_after_free(taken, word->last);
+            return mic_active_look_again(taken, word->last);
         return taken;
     }
     mic_block_t *const block = theap->list[cls];

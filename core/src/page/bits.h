@@ -110,9 +110,10 @@ mic_inline void mic_bits_clear(void *block, size_t last)
    holds no OS pages they are clear, and none are fetched for a look. */
 bool mic_bits_is_clear_large(const void *block, size_t last);
 
+/* False for those with the mark too: they are not looked at here. */
 mic_inline bool mic_bits_is_clear(const void *block, size_t last)
 {
-    if (mic_unlikely((last & MIC_LAST_LARGE) != 0)) return mic_bits_is_clear_large(block, last);
+    if (mic_unlikely((last & MIC_LAST_LARGE) != 0)) return false;
     const char *at = block;
     const mic_pair_t *const end = (const void *)(at + last);
     mic_pair_t any = {*(const mic_word64_t *)(const void *)end, 0};
