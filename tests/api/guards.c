@@ -4,27 +4,7 @@
 #include <sys/mman.h>
 
 #include "api_test.h"
-
-#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL */
-
-static size_t mappings(void)
-{
-    size_t lines = 0;
-    char text[4096];
-    FILE *const f = fopen("/proc/self/maps", "r");
-    assert_non_null(f);
-    while (fgets(text, sizeof text, f) != NULL) lines++;
-    fclose(f);
-    return lines;
-}
-
-static bool light_guards(void)
-{
-    void *const p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const bool has = madvise(p, 4096, GUARD_INSTALL) == 0;
-    munmap(p, 4096);
-    return has;
-}
+#include "mappings.h"
 
 static const size_t sizes[] = {70000, 100000, 300000, 500000, 600000, 1 << 20, 5000000, 40000000};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };

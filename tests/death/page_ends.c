@@ -5,32 +5,12 @@
 #include <sys/mman.h>
 
 #include "api_test.h"
+#include "mappings.h"
 #include "os/os.h"
 #include "page/page.h"
 
-#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL */
-
 static const size_t sizes[] = {1, 56, 100, 500, 1000, 4000, 8000, 12000, 30000, 60000};
 enum { SIZES = sizeof sizes / sizeof sizes[0], MANY = 4000 };
-
-static size_t mappings(void)
-{
-    size_t lines = 0;
-    char text[4096];
-    FILE *const f = fopen("/proc/self/maps", "r");
-    assert_non_null(f);
-    while (fgets(text, sizeof text, f) != NULL) lines++;
-    fclose(f);
-    return lines;
-}
-
-static bool light_guards(void)
-{
-    void *const p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const bool has = madvise(p, 4096, GUARD_INSTALL) == 0;
-    munmap(p, 4096);
-    return has;
-}
 
 static void touch(void *p)
 {

@@ -5,19 +5,9 @@
 
 #include "api_test.h"
 #include "heap/held.h"
+#include "mappings.h"
 
 enum { BYTES = 700000, ROUNDS = 400, THREADS = 3 };
-
-static size_t mappings(void)
-{
-    size_t lines = 0;
-    char text[4096];
-    FILE *const f = fopen("/proc/self/maps", "r");
-    assert_non_null(f);
-    while (fgets(text, sizeof text, f) != NULL) lines++;
-    fclose(f);
-    return lines;
-}
 
 static void the_next_one_is_another(void **state)
 {
