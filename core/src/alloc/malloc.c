@@ -205,17 +205,18 @@ static void *alloc_failed(size_t bytes)
     return NULL;
 }
 
-/* The miss that comes most often: the list is used up, and blocks of its page were freed meanwhile.
-   Leaves periodic work to other slow paths, one in DRAIN_PERIOD at least. */
-static mic_block_t *alloc_freed(mic_theap_t *theap, size_t bytes)
+/* The miss that comes most often: the active set is used up, and its page has more: a list of what
+   was freed meanwhile, or another word, which has few blocks, often one or two. Leaves periodic
+   work to other slow paths, one in DRAIN_PERIOD at least. */
+static mic_block_t *alloc_again(mic_theap_t *theap, size_t bytes)
 {
     mic_record_t *const record = theap->record;
-    if (CFG_BITS || bytes > MIC_CLASS_REQUEST_MAX || record != mic_tls.record ||
-        theap != &record->theap || mic_load_relaxed(&mic_sampling) != 0)
+    if (bytes > MIC_CLASS_REQUEST_MAX || record != mic_tls.record || theap != &record->theap ||
+        mic_load_relaxed(&mic_sampling) != 0)
         return NULL;
     const unsigned cls = bytes <= MIC_TABLE_REQUEST_MAX ? theap->class_of[MIC_TABLE_INDEX(bytes)]
                                                         : mic_class_of_request(bytes);
-    mic_block_t *block = mic_active_take(theap, cls);
+    mic_block_t *block = mic_active_take(theap, cls); /* larger ones always come here */
     if (block != NULL || (record->heartbeat + 1) % DRAIN_PERIOD == 0) return block;
     mic_record_enter(record);
     block = mic_active_take_freed(theap, cls);
@@ -226,8 +227,8 @@ static mic_block_t *alloc_freed(mic_theap_t *theap, size_t bytes)
 
 void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
 {
-    mic_block_t *const freed = alloc_freed(theap, bytes);
-    if (mic_likely(freed != NULL)) return zero ? alloc_clear(freed, bytes, false) : freed;
+    mic_block_t *const block = alloc_again(theap, bytes);
+    if (mic_likely(block != NULL)) return zero ? alloc_clear(block, bytes, CFG_HARDENED) : block;
     if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
     bool zeroed;
     if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) {
@@ -243,36 +244,7 @@ void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
     return zero ? alloc_clear(p, bytes, zeroed) : p;
 }
 
-/* Policy "bits": the next word of the active page, without all that is around a refill. A word has
-   few blocks, often one or two; so only every fourth goes the long way, where the work of slow
-   paths is done. NULL: the long way. */
-#define NEXT_WORD_PERIOD 4
-
-static void *alloc_next_word(size_t bytes)
-{
-    mic_record_t *const record = mic_tls.record;
-    mic_theap_t *const theap = mic_tls.theap;
-    if (mic_unlikely(bytes > MIC_CLASS_REQUEST_MAX) || !mic_thread_is_ready() ||
-        theap != &record->theap || mic_load_relaxed(&mic_sampling) != 0)
-        return NULL;
-    const unsigned cls = mic_class_of_request(bytes);
-    mic_block_t *block = mic_active_take(theap, cls); /* larger ones always come here */
-    if (block != NULL) return block;
-    mic_page_t *const page = theap->active[cls];
-    if (page == NULL || (record->heartbeat + 1) % NEXT_WORD_PERIOD == 0) return NULL;
-    bool fresh_zero;
-    mic_record_enter(record);
-    record->heartbeat++;
-    block = mic_active_refill(theap, page, &fresh_zero);
-    mic_record_leave(record);
-    return block;
-}
-
-void *mic_malloc_slow(size_t bytes)
-{
-    void *const block = CFG_BITS ? alloc_next_word(bytes) : NULL;
-    return block != NULL ? block : mic_alloc_slow_in(mic_tls.theap, bytes, false);
-}
+void *mic_malloc_slow(size_t bytes) { return mic_alloc_slow_in(mic_tls.theap, bytes, false); }
 
 void *mic_heap_malloc_slow(mic_heap_t *heap, size_t bytes)
 {

@@ -47,15 +47,6 @@ mic_inline mic_block_t *refill_hand_out(mic_theap_t *theap, unsigned cls, mic_bl
     return list;
 }
 
-mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls)
-{
-    mic_page_t *const page = theap->active[cls];
-    if (CFG_BITS || page == NULL) return NULL;
-    const uint32_t count = mic_page_local_count(page);
-    if (count < REFILL_FEW) return NULL;
-    return refill_hand_out(theap, cls, mic_page_take_local(page), count, false);
-}
-
 static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
 {
     const unsigned cls = page->cls;
@@ -97,10 +88,11 @@ static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
     want = (uint32_t)mic_max(want,
                              page->kind == MIC_PAGE_LARGE ? BITS_CHOICE_LARGE : BITS_CHOICE_LEAST);
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
+    const uint32_t has = mic_bits_available(page, (uint32_t)mic_max(1, want / 2));
+    if (has >= want / 2 && has != 0) return;
     /* what shares the last OS page costs nothing more */
     const uint32_t least = (uint32_t)(active_extend_bytes(theap, page) / stride);
-    const uint32_t has = mic_bits_available(page, (uint32_t)mic_max(1, want / 2));
-    if (has < want / 2 || has == 0) mic_bits_extend(page, (uint32_t)mic_max(want, least));
+    mic_bits_extend(page, (uint32_t)mic_max(want, least));
 }
 
 /* Hardened: allocations of the class for which a block that was freed stays out of use, at least.
@@ -130,6 +122,18 @@ mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
     return block;
 }
 
+mic_inline mic_block_t *refill_word(mic_theap_t *theap, mic_page_t *page)
+{
+    const unsigned cls = page->cls;
+    const uint32_t n = mic_bits_refill(page, &theap->word[cls], &theap->ahead[cls], &theap->random);
+    if (mic_unlikely(n == 0)) return NULL;
+    theap->given[cls] = n - 1;
+    if (CFG_HARDENED) theap->taken[cls] += n;
+    theap->totals.n[cls] += n;
+    theap->rotation ^= mic_random_next(&theap->random) & ~(uint64_t)1; /* stays odd */
+    return mic_active_take(theap, cls);
+}
+
 static mic_block_t *refill_bits(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
 {
     const unsigned cls = page->cls;
@@ -138,20 +142,32 @@ static mic_block_t *refill_bits(mic_theap_t *theap, mic_page_t *page, bool *fres
     if (CFG_HARDENED) bits_age(theap, page);
     const uint32_t capacity = page->capacity;
     if (mic_page_can_extend(page)) bits_carve(theap, page);
-    if (page->capacity != capacity) theap->totals.n[MIC_TOTAL_EXTENDED]++;
-    const uint32_t n = mic_bits_refill(page, &theap->word[cls], &theap->random);
-    if (n == 0) return NULL;
+    if (page->capacity != capacity) {
+        theap->totals.n[MIC_TOTAL_EXTENDED]++;
+        theap->ahead[cls] = 0;
+    }
     *fresh_zero = CFG_HARDENED || (untouched && (page->flags & MIC_PAGE_FRESH_ZERO) != 0);
-    theap->given[cls] = n - 1;
-    if (CFG_HARDENED) theap->taken[cls] += n;
-    theap->totals.n[cls] += n;
-    theap->rotation ^= mic_random_next(&theap->random) & ~(uint64_t)1; /* stays odd */
-    return mic_active_take(theap, cls);
+    return refill_word(theap, page);
 }
 
 mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
 {
     return CFG_BITS ? refill_bits(theap, page, fresh_zero) : refill_list(theap, page, fresh_zero);
+}
+
+mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls)
+{
+    mic_page_t *const page = theap->active[cls];
+    if (page == NULL) return NULL;
+    if (CFG_BITS) {
+        bool fresh_zero;
+        const bool enough = !mic_page_can_extend(page) || mic_page_local_count(page) >= BITS_CHOICE;
+        if (!CFG_HARDENED && mic_likely(enough)) return refill_word(theap, page);
+        return refill_bits(theap, page, &fresh_zero);
+    }
+    const uint32_t count = mic_page_local_count(page);
+    if (count < REFILL_FEW) return NULL;
+    return refill_hand_out(theap, cls, mic_page_take_local(page), count, false);
 }
 
 /* How long a list is that is as it was carved need not be counted: it goes to where carving

@@ -43,8 +43,9 @@ mic_inline bool mic_active_is_empty(const mic_theap_t *theap, unsigned cls)
    NULL when the page has none. *fresh_zero: the block reads as zero, but for its first word with
    policy "list". */
 mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero);
-/* The same of what was freed into the active page and nothing else, if that is not too little.
-   NULL: nothing happened, ask mic_active_refill. Policy "list" only. */
+/* The same of the active page of a class, if there is one, without knowing whether the block is
+   zero. Policy "list": only what was freed into the page, if that is not too little. NULL: nothing
+   happened, go the long way. */
 mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls);
 /* At most `most` stay for malloc, the others go back to the page. Returns how many stay. */
 size_t mic_active_cut(mic_theap_t *theap, mic_page_t *page, size_t most);

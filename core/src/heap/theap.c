@@ -332,6 +332,7 @@ static void theap_set_active(mic_theap_t *theap, mic_page_t *page)
 {
     page->flags |= MIC_PAGE_ACTIVE;
     theap->active[page->cls] = page;
+    if (CFG_BITS) theap->ahead[page->cls] = 0;
 }
 
 /* The active page has nothing left, or nothing yet: blocks in quarantine. */

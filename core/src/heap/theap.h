@@ -56,6 +56,8 @@ typedef struct mic_theap {
             mic_word_t word[CFG_BITS ? MIC_CLASS_COUNT : 1]; /* [owner] */
             uint64_t rotation;                               /* [owner] see mic_bits_take; odd */
             mic_random_t random;                             /* [owner] */
+            /* [owner] of the active pages: see mic_bits_refill */
+            uint64_t ahead[CFG_BITS ? MIC_CLASS_COUNT : 1];
             /* [owner] hardened: blocks handed to malloc, ever */
             uint32_t taken[CFG_HARDENED ? MIC_CLASS_COUNT : 1];
         };

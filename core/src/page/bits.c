@@ -177,31 +177,44 @@ static uint64_t bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *ra
     return taken;
 }
 
-uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random)
+_Static_assert(MIC_BITMAP_WORDS <= 64, "a bit for each word, below");
+
+/* Words [from, to) with free blocks, a bit each. */
+static uint64_t bits_find_between(const mic_page_t *page, size_t from, size_t to)
 {
-    mic_assert(word->bits == 0);
-    if (mic_page_local_count(page) == 0) return 0; /* no need to look at each word */
-    const uint32_t words = bits_words(page);
-    uint32_t w = words == 1 ? 0 : mic_random_below(random, words);
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < words; i++) {
-        bits = bits_free(page, w);
-        if (bits != 0) break;
-        if (++w == words) w = 0;
-    }
-    if (bits == 0) return 0;
-    if (bits_has_rested(page)) bits = bits_take_some(page, bits, random);
-    const uint32_t n = mic_bit_count(bits);
-    word->base = mic_page_block(page, (size_t)w * 64);
-    word->live = page->live + w;
-    word->stride = page->stride;
+    uint64_t found = 0;
+    for (size_t w = from; w < to; w++) found |= (uint64_t)(bits_free(page, w) != 0) << w;
+    return found;
+}
+
+/* The same of the whole page. Words that are not carved yet, which most pages' are, are not looked
+   at. */
+static uint64_t bits_find(const mic_page_t *page)
+{
+    const uint32_t first = page->carve_first, end = first + page->capacity;
+    if (end <= page->reserved)
+        return bits_find_between(page, first / 64, mic_divide_up(end, 64));
+    return bits_find_between(page, first / 64, bits_words(page)) |
+           bits_find_between(page, 0, mic_divide_up(end - page->reserved, 64));
+}
+
+uint64_t mic_bits_look_through(const mic_page_t *page)
+{
+    return mic_page_local_count(page) == 0 ? 0 : bits_find(page); /* no need to look at each word */
+}
+
+uint64_t mic_bits_free_in(const mic_page_t *page, size_t w) { return bits_free(page, w); }
+
+uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random)
+{
+    return bits_has_rested(page) ? bits_take_some(page, bits, random) : bits;
+}
+
+void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits)
+{
     word->last = (uint32_t)mic_bits_last(page);
-    if (CFG_HARDENED && bits_is_large(page)) word->last |= MIC_LAST_LARGE;
-    if (CFG_HARDENED) bits_hold(page->live + w, bits);
-    page->used += n;
-    mic_compiler_barrier();
-    word->bits = bits;
-    return n;
+    if (bits_is_large(page)) word->last |= MIC_LAST_LARGE;
+    bits_hold(word->live, bits);
 }
 
 uint32_t mic_bits_cut(mic_page_t *page, mic_word_t *word, size_t most)

@@ -203,6 +203,61 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
     return true;
 }
 
+/* ---- the next word: the slow path that comes most often; the caller owns the page ---- */
+
+/* Words of the page with free blocks, a bit each. */
+mic_noinline uint64_t mic_bits_look_through(const mic_page_t *page);
+/* Blocks of a word that are free, ... */
+mic_noinline uint64_t mic_bits_free_in(const mic_page_t *page, size_t w);
+/* ... and those of them that are handed out. */
+mic_noinline uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random);
+/* Hardened: they are on their way to the user. */
+mic_noinline void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits);
+
+/* A random one of a set that is not empty leaves it. */
+mic_inline size_t mic_bits_take_word(uint64_t *set, const mic_page_t *page, mic_random_t *random)
+{
+    const uint64_t all = *set;
+    const uint32_t words = (page->reserved + 63) / 64;
+    uint64_t some = all;
+    if ((all & (all - 1)) != 0) some &= ~(uint64_t)0 << mic_random_below(random, words);
+    if (some == 0) some = all;
+    *set = all ^ (some & -some);
+    return mic_bit_lowest(some);
+}
+
+/* Hands one word of the page's free blocks to malloc, a random one. Returns how many, 0 when there
+   is none. *ahead: words that had free blocks when the page was looked through last, and were not
+   taken since, a bit each; 0 for a page that was not. Blocks freed meanwhile into others wait until
+   it is looked through again. */
+mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t *ahead,
+                                    mic_random_t *random)
+{
+    uint64_t bits;
+    size_t w;
+    do {
+        if (*ahead == 0) *ahead = mic_bits_look_through(page);
+        if (*ahead == 0) return 0;
+        w = mic_bits_take_word(ahead, page, random);
+        mic_atomic(uint64_t) *const live = page->live + w;
+        if (!CFG_HARDENED && mic_likely(page->capacity == page->reserved) &&
+            mic_likely(w * 64 + 64 <= page->reserved))
+            bits = ~(mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live)));
+        else
+            bits = mic_bits_free_in(page, w);
+    } while (mic_unlikely(bits == 0));
+    if (mic_unlikely(page->kind != MIC_PAGE_SMALL)) bits = mic_bits_take_some(page, bits, random);
+    const uint32_t n = mic_bit_count(bits);
+    word->base = mic_page_block(page, w * 64);
+    word->live = page->live + w;
+    word->stride = page->stride;
+    if (CFG_HARDENED) mic_bits_held(page, word, bits);
+    page->used += n;
+    mic_compiler_barrier();
+    word->bits = bits;
+    return n;
+}
+
 /* ---- slow paths; the caller owns the page, but for check ---- */
 
 /* The rule above, for any pointer into the page; *index: the block that holds it, where there is
@@ -219,8 +274,6 @@ void mic_bits_age(mic_page_t *page);
 uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough);
 /* Hardened: before another thread than the owner frees the block. */
 void mic_bits_clear_block(const mic_page_t *page, size_t index);
-/* Hands one word of the page's free blocks to malloc. Returns how many, 0 when there is none. */
-uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, mic_random_t *random);
 /* At most `most` of the active word stay, the others go back to the page: as many as returned. */
 uint32_t mic_bits_cut(mic_page_t *page, mic_word_t *word, size_t most);
 /* The active word of the page goes back. */

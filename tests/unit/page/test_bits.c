@@ -20,6 +20,9 @@ static mic_inbox_t inbox mic_aligned(128);
 static mic_random_t source;
 static uint64_t rotation = 12345;
 
+static mic_page_t *ahead_of; /* the page that `ahead` is about */
+static uint64_t ahead;
+
 static mic_page_t *make(unsigned cls)
 {
     mic_run_t run;
@@ -28,6 +31,7 @@ static mic_page_t *make(unsigned cls)
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, run.slice);
     mic_page_init(page, run, cls, 0);
     mic_page_owner_publish(page, &inbox, 0);
+    ahead_of = NULL; /* the descriptor may be that of another page before */
     return page;
 }
 
@@ -39,12 +43,19 @@ static void unmake(mic_page_t *page)
     mic_run_free(run);
 }
 
+static uint32_t refill(mic_page_t *page, mic_word_t *word)
+{
+    if (ahead_of != page) ahead = 0;
+    ahead_of = page;
+    return mic_bits_refill(page, word, &ahead, &source);
+}
+
 static mic_block_t *take(mic_page_t *page, mic_word_t *word)
 {
     mic_block_t *b = mic_bits_take(word, &rotation);
     if (b != NULL) return b;
     if (mic_page_can_extend(page)) mic_bits_extend(page, 64);
-    if (mic_bits_refill(page, word, &source) == 0) return NULL;
+    if (refill(page, word) == 0) return NULL;
     return mic_bits_take(word, &rotation);
 }
 
