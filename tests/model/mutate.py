@@ -147,8 +147,10 @@ STEPS = [
              "    mic_page_set_theap(page, NULL);\n    mic_store_relaxed(&page->link, 0);\n"),
     Mutation("drain_without_lock", "RF.19", DRAIN, _DRAIN_OWN,
              "drain_list_locked(record, mic_inbox_take(&record->inbox), &work); /* RF.8 */"),
-    Mutation("collect_leaves_a_word", "RF.10", REMOTE, "for (size_t i = 0; i < count; i++) {\n"
-             "        /* RF.10", "for (size_t i = 1; i < count; i++) {\n        /* RF.10"),
+    Mutation("collect_leaves_a_word", "RF.10", REMOTE, "for (size_t i = 0, w = 0; i < end; i += MIC_SLICE_BITMAPS, w++) {\n"
+             "        /* RF.10",
+             "for (size_t i = MIC_SLICE_BITMAPS, w = 1; i < end; i += MIC_SLICE_BITMAPS, w++) {\n"
+             "        /* RF.10"),
     Mutation("full_one_look", "RF.20", FREE, _LAST, "mic_page_owner_seen(page) == owner;"),
     Mutation("full_owner_not_again", "RF.20", FREE, _LAST,
              "mic_remote_all(words, page->reserved);"),
@@ -196,10 +198,10 @@ STEPS = [
 
 # Memory orders: each entry weakens one access.
 ORDERS = [
-    Mutation("set_relaxed", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[index >> 6], bit)",
-             "mic_fetch_or_relaxed(&words[index >> 6], bit)"),
-    Mutation("set_release", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[index >> 6], bit)",
-             "mic_fetch_or_release(&words[index >> 6], bit)"),
+    Mutation("set_relaxed", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
+             "mic_fetch_or_relaxed(&words[mic_remote_at(index)], bit)"),
+    Mutation("set_release", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
+             "mic_fetch_or_release(&words[mic_remote_at(index)], bit)"),
     Mutation("look_at_pending_acquire", "RF.2", FREE, "if (!mic_remote_is_told(page))",
              "if (mic_load_acquire(&page->pending) == 0)"),
     Mutation("take_token_release", "RF.3", REMOTE, _TAKE_TOKEN,
@@ -266,8 +268,8 @@ EQUIVALENT = [
              "!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))",
              "!free_fills_word(word, index, reserved) || (free_last_of_full(page, words, reserved), false))"),
     # taking the words under the lock acquires what the looks did not
-    Mutation("full_looks_relaxed", "RF.20", REMOTE, "mic_load_acquire(&words[i / 64])",
-             "mic_load_relaxed(&words[i / 64])"),
+    Mutation("full_looks_relaxed", "RF.20", REMOTE, "mic_load_acquire(&words[mic_remote_at(i)])",
+             "mic_load_relaxed(&words[mic_remote_at(i)])"),
     Mutation("full_reads_owner_relaxed", "RF.20", FREE,
              "const uintptr_t owner = mic_page_owner_seen(page);",
              "const uintptr_t owner = mic_page_owner(page);"),

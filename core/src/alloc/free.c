@@ -124,7 +124,9 @@ mic_inline bool free_plain_remote(void *p)
         return false;
     size_t index;
     if (CFG_BITS) {
-        if (mic_unlikely(page->kind == MIC_PAGE_SPAN || !mic_bits_is_plain(page, p, &index)) &&
+        uint64_t lives;
+        if (mic_unlikely(page->kind == MIC_PAGE_SPAN ||
+                         !mic_bits_is_plain(page, p, &index, &lives)) &&
             mic_bits_check(page, p, &index) != MIC_VERDICT_OK)
             return false;
     } else {

@@ -92,9 +92,10 @@ _Static_assert(65536 >> MIC_SLICE_SHIFT << MIC_SLICE_SHIFT == 65536, "whole slic
 #define MIC_BLOCK_MIN_BYTES ((size_t)16)
 /* one bit for each possible block of a slice */
 #define MIC_REMOTE_BITMAP_BYTES (MIC_SLICE_BYTES / MIC_BLOCK_MIN_BYTES / 8)
-/* What a slice has of bitmaps, outside of it: remote bits; with policy "bits" live bits behind
-   them, in the hardened build two for blocks in quarantine. Most pages need the first words only:
-   a power of two from slice to slice would put those of all pages into a few sets of the cache. */
+/* What a slice has of bitmaps, outside of it: remote bits; with policy "bits" live bits, in the
+   hardened build two for blocks in quarantine. They take turns word by word, since a free looks at
+   all that is about its block. Most pages need the first words only: a power of two from slice to
+   slice would put those of all pages into a few sets of the cache. */
 #define MIC_SLICE_BITMAPS (CFG_HARDENED ? 4 : CFG_BITS ? 2 : 1)
 #define MIC_SLICE_BITMAPS_BYTES                                                                    \
     (MIC_SLICE_BITMAPS * MIC_REMOTE_BITMAP_BYTES + (CFG_BITS ? MIC_CACHE_LINE : 0))

@@ -37,7 +37,7 @@ static uint64_t bits_carved(const mic_page_t *page, size_t w)
 
 static uint64_t bits_free(const mic_page_t *page, size_t w)
 {
-    mic_atomic(uint64_t) *const live = page->live + w;
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
     uint64_t taken = mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live));
     if (CFG_HARDENED)
         taken |=
@@ -56,13 +56,13 @@ static bool bits_has_rested(const mic_page_t *page)
 static mic_atomic(uint64_t) *bits_rested(const mic_page_t *page)
 {
     mic_assert(page->reserved <= 64);
-    return page->live + 1;
+    return mic_bits_live_of(page, 1);
 }
 
 void mic_bits_age(mic_page_t *page)
 {
     for (uint32_t w = 0; w < bits_words(page); w++) {
-        mic_atomic(uint64_t) *const live = page->live + w;
+        mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
         const uint64_t busy = mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live));
         const uint64_t young = mic_load_relaxed(mic_bits_young_of(live));
         mic_store_relaxed(mic_bits_old_of(live), young);
@@ -192,8 +192,7 @@ static uint64_t bits_find_between(const mic_page_t *page, size_t from, size_t to
 static uint64_t bits_find(const mic_page_t *page)
 {
     const uint32_t first = page->carve_first, end = first + page->capacity;
-    if (end <= page->reserved)
-        return bits_find_between(page, first / 64, mic_divide_up(end, 64));
+    if (end <= page->reserved) return bits_find_between(page, first / 64, mic_divide_up(end, 64));
     return bits_find_between(page, first / 64, bits_words(page)) |
            bits_find_between(page, 0, mic_divide_up(end - page->reserved, 64));
 }
@@ -250,7 +249,7 @@ mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *inde
     if (place == MIC_BLOCK_OUTSIDE) return MIC_VERDICT_INNER;
     if (inner && (mic_page_owner(page) & MIC_OWNER_INNER) == 0) return MIC_VERDICT_INNER;
     const uint64_t bit = (uint64_t)1 << (*index & 63);
-    mic_atomic(uint64_t) *const live = page->live + (*index >> 6);
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, *index >> 6);
     if ((mic_load_relaxed(live) & bit) == 0 ||
         (mic_load_relaxed(mic_bits_remote_of(live)) & bit) != 0)
         return inner ? MIC_VERDICT_INNER : MIC_VERDICT_FREE;
@@ -269,7 +268,7 @@ void mic_bits_put(mic_page_t *page, size_t index)
         void *const block = mic_page_block(page, index);
         *mic_canary_place(page, block) = mic_canary_of(block);
     }
-    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, index >> 6);
     const uint64_t bit = (uint64_t)1 << (index & 63);
     mic_bits_clear_block(page, index);
     mic_compiler_barrier();
@@ -289,7 +288,7 @@ void *mic_bits_freed_twice(void)
 
 uint32_t mic_bits_collect(mic_page_t *page, size_t word, uint64_t bits)
 {
-    mic_atomic(uint64_t) *const live = page->live + word;
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, word);
     const uint64_t before = mic_load_relaxed(live);
     const uint64_t twice = bits & ~before;
     if (mic_unlikely(twice != 0))
@@ -311,7 +310,7 @@ uint32_t mic_bits_collect(mic_page_t *page, size_t word, uint64_t bits)
 
 void mic_bits_set_live(mic_page_t *page, size_t index)
 {
-    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, index >> 6);
     mic_store_relaxed(live, mic_load_relaxed(live) | (uint64_t)1 << (index & 63));
 }
 
@@ -332,7 +331,8 @@ void *mic_bits_find_damage(const mic_page_t *page)
     /* the canary of a pointer into a block is that of an address which nobody has noted */
     if ((mic_page_owner(page) & MIC_OWNER_INNER) != 0) return NULL;
     for (uint32_t w = 0; w < bits_words(page); w++) {
-        for (uint64_t live = mic_load_relaxed(page->live + w); live != 0; live &= live - 1) {
+        for (uint64_t live = mic_load_relaxed(mic_bits_live_of(page, w)); live != 0;
+             live &= live - 1) {
             void *const block = mic_page_block(page, (size_t)w * 64 + mic_bit_lowest(live));
             if (*mic_canary_place(page, block) != mic_canary_of(block)) return block;
         }
@@ -344,8 +344,9 @@ size_t mic_bits_live_count(const mic_page_t *page)
 {
     size_t count = 0;
     for (uint32_t w = 0; w < bits_words(page); w++) {
-        const mic_atomic(uint64_t) *const live = page->live + w;
-        count += mic_bit_count(mic_load_relaxed(live) & ~mic_load_relaxed(live - MIC_BITMAP_WORDS));
+        mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
+        count +=
+            mic_bit_count(mic_load_relaxed(live) & ~mic_load_relaxed(mic_bits_remote_of(live)));
     }
     return count;
 }
@@ -356,9 +357,10 @@ bool mic_bits_is_valid(const mic_page_t *page, const mic_word_t *active)
         return false;
     uint32_t count = active == NULL ? 0 : mic_bit_count(active->bits);
     for (uint32_t w = 0; w < bits_words(page); w++) {
-        const uint64_t live = mic_load_relaxed(page->live + w);
+        const uint64_t live = mic_load_relaxed(mic_bits_live_of(page, w));
         if ((live & ~bits_carved(page, w)) != 0) return false;
-        if (active != NULL && active->live == page->live + w && (live & active->bits) != 0)
+        if (active != NULL && active->live == mic_bits_live_of(page, w) &&
+            (live & active->bits) != 0)
             return false;
         count += mic_bit_count(live);
     }

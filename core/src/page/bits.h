@@ -57,19 +57,15 @@ typedef enum mic_verdict {
     MIC_VERDICT_DAMAGED  /* to a block whose canary was overwritten */
 } mic_verdict_t;
 
-mic_inline mic_atomic(uint64_t) *mic_bits_remote_of(mic_atomic(uint64_t) *live)
+/* ---- words ----   |remote 0|live 0|remote 1|live 1| ...
+   hardened:         |remote 0|live 0|young 0|old 0|remote 1| ... */
+mic_inline mic_atomic(uint64_t) *mic_bits_live_of(const mic_page_t *page, size_t w)
 {
-    return live - MIC_BITMAP_WORDS;
+    return page->live + w * MIC_SLICE_BITMAPS;
 }
-
-mic_inline mic_atomic(uint64_t) *mic_bits_young_of(mic_atomic(uint64_t) *live)
-{
-    return live + MIC_BITMAP_WORDS;
-}
-mic_inline mic_atomic(uint64_t) *mic_bits_old_of(mic_atomic(uint64_t) *live)
-{
-    return live + 2 * MIC_BITMAP_WORDS;
-}
+mic_inline mic_atomic(uint64_t) *mic_bits_remote_of(mic_atomic(uint64_t) *live) { return live - 1; }
+mic_inline mic_atomic(uint64_t) *mic_bits_young_of(mic_atomic(uint64_t) *live) { return live + 1; }
+mic_inline mic_atomic(uint64_t) *mic_bits_old_of(mic_atomic(uint64_t) *live) { return live + 2; }
 
 /* Hardened: a block is cleared when it is freed, and looked at when it is handed out. */
 typedef uint64_t mic_pair_t __attribute__((vector_size(16), aligned(16), may_alias));
@@ -161,43 +157,37 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
 }
 
 /* Whether p, into the first slice of a page that is no span, is the start of a block that the
-   program has; *index: which. Any thread; false: mic_bits_check knows more. */
-mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t *index)
+   program has; *index: which, *lives: the live bits of its word. Any thread; false:
+   mic_bits_check knows more. */
+mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t *index,
+                                  uint64_t *lives)
 {
     const uint64_t reciprocal = page->reciprocal;
     const mic_product_t product =
         (mic_product_t)((uintptr_t)p & (MIC_SLICE_BYTES - 1)) * reciprocal;
     if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
     const size_t at = (size_t)(product >> 64);
-    const uint64_t bit = (uint64_t)1 << (at & 63);
-    mic_atomic(uint64_t) *const live = page->live + (at >> 6);
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, at >> 6);
     *index = at;
-    return (mic_load_relaxed(live) & bit) != 0 &&
-           (mic_load_relaxed(mic_bits_remote_of(live)) & bit) == 0 &&
-           *mic_canary_place(page, p) == mic_canary_of(p);
+    *lives = mic_load_fast(live); /* only the owner writes it */
+    const uint64_t whole = *lives & ~mic_load_fast(mic_bits_remote_of(live));
+    /* not before: what is no block may have a guard where its canary would be */
+    return mic_likely((whole >> (at & 63) & 1) != 0) &&
+           mic_likely(*mic_canary_place(page, p) == mic_canary_of(p));
 }
 
 /* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
    wrong or unusual, ask mic_bits_check. The caller looks at `used` afterwards. */
 mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
 {
-    const uint64_t reciprocal = page->reciprocal;
-    const mic_product_t product =
-        (mic_product_t)((uintptr_t)p & (MIC_SLICE_BYTES - 1)) * reciprocal;
-    if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
-    const size_t index = (size_t)(product >> 64);
-    const unsigned bit = index & 63;
-    mic_atomic(uint64_t) *const live = page->live + (index >> 6);
-    const uint64_t lives = mic_load_fast(live); /* only we write it */
-    if (mic_unlikely((lives >> bit & 1) == 0)) return false;
-    /* not before: what is no block may have a guard there */
-    if (mic_unlikely(*mic_canary_place(page, p) != mic_canary_of(p))) return false;
-    if (mic_unlikely((mic_load_fast(mic_bits_remote_of(live)) >> bit & 1) != 0)) return false;
+    size_t index;
+    uint64_t lives;
+    if (mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives))) return false;
     if (CFG_HARDENED) {
         mic_bits_clear(p, mic_bits_last(page));
         mic_compiler_barrier();
     }
-    mic_store_fast(live, lives & ~((uint64_t)1 << bit));
+    mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
     mic_compiler_barrier();
     page->used--;
     return true;
@@ -214,13 +204,22 @@ mic_noinline uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_ra
 /* Hardened: they are on their way to the user. */
 mic_noinline void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits);
 
-/* A random one of a set that is not empty leaves it. */
-mic_inline size_t mic_bits_take_word(uint64_t *set, const mic_page_t *page, mic_random_t *random)
+/* words whose bits share a cache line */
+#define MIC_WORDS_OF_LINE (MIC_CACHE_LINE / 8 / MIC_SLICE_BITMAPS)
+
+/* A random one of a set that is not empty leaves it. Words of one line go one after the other, the
+   next line is a random one: threads that free what was taken before are at work on others. `last`:
+   the word before, if it is of the same set, else none. */
+mic_inline size_t mic_bits_take_word(uint64_t *set, const mic_page_t *page, size_t last,
+                                     mic_random_t *random)
 {
-    const uint64_t all = *set;
-    const uint32_t words = (page->reserved + 63) / 64;
-    uint64_t some = all;
-    if ((all & (all - 1)) != 0) some &= ~(uint64_t)0 << mic_random_below(random, words);
+    const uint64_t all = *set, line = ((uint64_t)1 << MIC_WORDS_OF_LINE) - 1;
+    const size_t mask = MIC_WORDS_OF_LINE - 1;
+    uint64_t some = last < 64 ? all & line << (last & ~mask) : 0;
+    if (some == 0) {
+        const uint32_t words = (page->reserved + 63) / 64;
+        some = all & ~(uint64_t)0 << (mic_random_below(random, words) & ~mask);
+    }
     if (some == 0) some = all;
     *set = all ^ (some & -some);
     return mic_bit_lowest(some);
@@ -234,12 +233,15 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
                                     mic_random_t *random)
 {
     uint64_t bits;
-    size_t w;
+    size_t w = (size_t)(word->live - page->live) / MIC_SLICE_BITMAPS;
     do {
-        if (*ahead == 0) *ahead = mic_bits_look_through(page);
-        if (*ahead == 0) return 0;
-        w = mic_bits_take_word(ahead, page, random);
-        mic_atomic(uint64_t) *const live = page->live + w;
+        if (*ahead == 0) {
+            *ahead = mic_bits_look_through(page);
+            if (*ahead == 0) return 0;
+            w = 64; /* none */
+        }
+        w = mic_bits_take_word(ahead, page, w, random);
+        mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
         if (!CFG_HARDENED && mic_likely(page->capacity == page->reserved) &&
             mic_likely(w * 64 + 64 <= page->reserved))
             bits = ~(mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live)));
@@ -249,7 +251,7 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
     if (mic_unlikely(page->kind != MIC_PAGE_SMALL)) bits = mic_bits_take_some(page, bits, random);
     const uint32_t n = mic_bit_count(bits);
     word->base = mic_page_block(page, w * 64);
-    word->live = page->live + w;
+    word->live = mic_bits_live_of(page, w);
     word->stride = page->stride;
     if (CFG_HARDENED) mic_bits_held(page, word, bits);
     page->used += n;

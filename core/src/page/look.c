@@ -79,16 +79,18 @@ static void look_set_carved(const mic_page_t *page, uint64_t *bits)
 size_t mic_page_live_bits(const mic_page_t *page, const mic_block_t *active,
                           uint64_t bits[MIC_PAGE_BITS_WORDS])
 {
-    size_t words, live = 0;
-    mic_atomic(uint64_t) *const remote = mic_remote_words(page, &words);
-    for (size_t i = 0; i < words; i++) bits[i] = CFG_BITS ? mic_load_relaxed(page->live + i) : 0;
+    const size_t words = mic_divide_up(page->reserved, 64);
+    size_t end, live = 0;
+    mic_atomic(uint64_t) *const remote = mic_remote_words(page, &end);
+    for (size_t i = 0; i < words; i++)
+        bits[i] = CFG_BITS ? mic_load_relaxed(mic_bits_live_of(page, i)) : 0;
     if (!CFG_BITS) look_set_carved(page, bits);
     if (!CFG_BITS && page->kind != MIC_PAGE_SPAN) {
         look_clear_list(page, look_local(page), bits);
         look_clear_list(page, active, bits);
     }
     for (size_t i = 0; i < words; i++) {
-        bits[i] &= ~mic_load_relaxed(&remote[i]);
+        bits[i] &= ~mic_load_relaxed(&remote[mic_remote_at(i * 64)]);
         live += mic_bit_count(bits[i]);
     }
     return live;

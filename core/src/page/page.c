@@ -85,11 +85,10 @@ static void page_init_blocks(mic_page_t *page, mic_run_t run)
         page->local = NULL;
         return;
     }
-    size_t words;
-    page->live = mic_remote_words(page, &words) + MIC_BITMAP_WORDS;
-    for (size_t b = 0; b + 1 < MIC_SLICE_BITMAPS; b++)
-        for (size_t i = 0; i < words; i++)
-            mic_store_relaxed(page->live + b * MIC_BITMAP_WORDS + i, 0);
+    size_t end;
+    page->live = mic_remote_words(page, &end) + 1;
+    for (size_t i = 0; i < end; i += MIC_SLICE_BITMAPS)
+        for (size_t b = 0; b + 1 < MIC_SLICE_BITMAPS; b++) mic_store_relaxed(page->live + i + b, 0);
 }
 
 void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
@@ -269,13 +268,13 @@ void mic_page_empty(mic_page_t *page)
     /* freed remotely: only what was carved, which goes round from carve_first; the words at both
        ends and the last one of the page may be in use only partly */
     mic_atomic(uint64_t) *const words = mic_arena_remote_words(page->arena, page->start);
-    const uint32_t last = (page->reserved - 1) / 64;
-    uint32_t word = page->carve_first / 64;
+    const size_t last = mic_remote_at(page->reserved - 1);
+    size_t word = mic_remote_at(page->carve_first);
     for (uint32_t n = (page->capacity + 63) / 64 + 2; n > 0; n--) {
         if (mic_load_relaxed(&words[word]) != 0) mic_store_relaxed(&words[word], 0);
         for (size_t b = 0; b + 1 < MIC_SLICE_BITMAPS; b++)
-            mic_store_relaxed(page->live + b * MIC_BITMAP_WORDS + word, 0);
-        word = word == last ? 0 : word + 1;
+            mic_store_relaxed(page->live + word + b, 0);
+        word = word == last ? 0 : word + MIC_SLICE_BITMAPS;
     }
     if (!CFG_BITS) page->local = NULL;
     page->used = page->capacity = 0;

@@ -5,9 +5,9 @@
 #include "base/check.h"
 #include "page/bits.h"
 
-mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *count)
+mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *end)
 {
-    *count = mic_divide_up(page->reserved, 64);
+    *end = mic_remote_at(page->reserved + 63);
     return mic_arena_remote_words(page->arena, page->start);
 }
 
@@ -16,7 +16,7 @@ bool mic_remote_set_in(mic_atomic(uint64_t) *words, size_t index, uint64_t *word
     const uint64_t bit = (uint64_t)1 << (index & 63);
     /* RF.1 seq_cst: releases the block's contents (pairs with the exchange in RF.10) and is one
        side of the store-load pair with RF.9's exchange and RF.10's load */
-    const uint64_t old = mic_fetch_or_seqcst(&words[index >> 6], bit);
+    const uint64_t old = mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit);
     *word = old | bit;
     return (old & bit) == 0;
 }
@@ -32,7 +32,7 @@ bool mic_remote_all(mic_atomic(uint64_t) *words, uint32_t reserved)
     for (uint32_t i = 0; i < reserved; i += 64) {
         const uint64_t mask = mic_bit_mask(0, reserved - i < 64 ? reserved - i : 64);
         /* RF.20 acquire: the slices are given back with everything that the freers wrote */
-        if ((mic_load_acquire(&words[i / 64]) & mask) != mask) return false;
+        if ((mic_load_acquire(&words[mic_remote_at(i)]) & mask) != mask) return false;
     }
     return true;
 }
@@ -101,22 +101,22 @@ uintptr_t mic_remote_untoken(mic_page_t **list)
 
 uint32_t mic_remote_collect(mic_page_t *page)
 {
-    size_t count;
-    mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
+    size_t end;
+    mic_atomic(uint64_t) *const words = mic_remote_words(page, &end);
     uint32_t collected = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0, w = 0; i < end; i += MIC_SLICE_BITMAPS, w++) {
         /* RF.10 load seq_cst: the other side of RF.1-2 */
         if (mic_load_seqcst(&words[i]) == 0) continue;
         /* acquire: the blocks' contents as their freers left them (pairs with RF.1) */
         uint64_t bits = mic_exchange_acquire(&words[i], 0);
         if (CFG_BITS) {
-            collected += mic_bits_collect(page, i, bits);
+            collected += mic_bits_collect(page, w, bits);
             continue;
         }
         const uint32_t n = mic_bit_count(bits);
         mic_require(n <= page->used && "more blocks freed than were handed out");
         while (bits != 0) {
-            const size_t index = i * 64 + mic_bit_lowest(bits);
+            const size_t index = w * 64 + mic_bit_lowest(bits);
             bits &= bits - 1;
             (void)mic_page_push_local(page, (mic_block_t *)mic_page_block(page, index));
         }
@@ -146,29 +146,30 @@ void mic_page_owner_tag(mic_page_t *page, uintptr_t set, uintptr_t clear)
 
 bool mic_remote_any(const mic_page_t *page)
 {
-    size_t count;
-    mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
-    for (size_t i = 0; i < count; i++)
+    size_t end;
+    mic_atomic(uint64_t) *const words = mic_remote_words(page, &end);
+    for (size_t i = 0; i < end; i += MIC_SLICE_BITMAPS)
         if (mic_load_seqcst(&words[i]) != 0) return true;
     return false;
 }
 
 uint32_t mic_remote_clear(mic_page_t *page)
 {
-    size_t count;
+    size_t end;
     uint32_t cleared = 0;
-    mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
-    for (size_t i = 0; i < count; i++)
+    mic_atomic(uint64_t) *const words = mic_remote_words(page, &end);
+    for (size_t i = 0; i < end; i += MIC_SLICE_BITMAPS)
         cleared += mic_bit_count(mic_exchange_acquire(&words[i], 0)); /* RF.12a, as RF.10 */
     return cleared;
 }
 
 uint32_t mic_remote_count(const mic_page_t *page)
 {
-    size_t count;
+    size_t end;
     uint32_t set = 0;
-    mic_atomic(uint64_t) *const words = mic_remote_words(page, &count);
-    for (size_t i = 0; i < count; i++) set += mic_bit_count(mic_load_relaxed(&words[i]));
+    mic_atomic(uint64_t) *const words = mic_remote_words(page, &end);
+    for (size_t i = 0; i < end; i += MIC_SLICE_BITMAPS)
+        set += mic_bit_count(mic_load_relaxed(&words[i]));
     return set;
 }
 

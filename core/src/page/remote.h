@@ -31,6 +31,8 @@ mic_inline mic_inbox_t *mic_owner_inbox(uintptr_t owner)
 /* RF.1: sets the block's bit. False: it was set, the block was freed twice. The caller has the
    block; afterwards only the functions below may touch the page. */
 bool mic_remote_set(mic_page_t *page, size_t index);
+/* Where the block's bit is among the page's words, which others lie between (base/config.h). */
+mic_inline size_t mic_remote_at(size_t index) { return (index >> 6) * MIC_SLICE_BITMAPS; }
 /* The same where the page's words are known; *word: the bits of the block's word after that. */
 bool mic_remote_set_in(mic_atomic(uint64_t) *words, size_t index, uint64_t *word);
 /* RF.2 alone: the owner was told already and nothing is left to do. */
@@ -89,8 +91,9 @@ void mic_page_owner_clear(mic_page_t *page);
 /* The owner changes tags: same record, so that nobody's decision depends on it. */
 void mic_page_owner_tag(mic_page_t *page, uintptr_t set, uintptr_t clear);
 
-/* All words of the page; for checks, destroy and the forked child. */
-mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *count);
+/* All words of the page, every MIC_SLICE_BITMAPS'th one before `end`; for checks, destroy and the
+   forked child. */
+mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *end);
 bool mic_remote_any(const mic_page_t *page);
 /* Forgets all bits (span released by its freer, RF.12a). Returns how many were set. */
 uint32_t mic_remote_clear(mic_page_t *page);

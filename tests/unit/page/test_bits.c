@@ -127,6 +127,39 @@ static void test_check(void **state)
     }
 }
 
+/* Words of free blocks are handed out one after the other; what is freed into one that was, waits
+   until all were. */
+static void test_words_ahead(void **state)
+{
+    (void)state;
+    mic_page_t *const page = make(0);
+    mic_word_t word = {0};
+    for (uint32_t i = 0; i < page->reserved; i++) assert_non_null(take(page, &word));
+    static const uint32_t words[] = {0, 1, 7, 11, 30, 31};
+    enum { N = sizeof words / sizeof words[0] };
+    for (unsigned round = 0; round < 100; round++) {
+        for (size_t i = 0; i < N; i++)
+            assert_true(mic_bits_try_put(page, mic_page_block(page, words[i] * 64 + round % 64)));
+        let_time_pass(page);
+        uint64_t seen = 0;
+        for (size_t i = 0; i < 2 * N; i++) {
+            mic_block_t *const b = take(page, &word);
+            assert_non_null(b);
+            size_t index;
+            assert_int_equal(mic_page_locate(page, b, &index), MIC_BLOCK_START);
+            const uint64_t bit = (uint64_t)1 << index / 64;
+            assert_int_equal(seen & bit, 0);
+            seen |= bit;
+            if (i >= N) continue;
+            assert_true(mic_bits_try_put(page, b));
+            let_time_pass(page);
+            if (i == N - 1) seen = 0; /* the second time around */
+        }
+        assert_null(take(page, &word));
+    }
+    unmake(page);
+}
+
 /* The fast path's test and the slow one agree. */
 static void test_try_put(void **state)
 {
@@ -361,7 +394,7 @@ int main(void)
         cmocka_unit_test(test_both_at_once), cmocka_unit_test(test_inner),
         cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
         cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
-        cmocka_unit_test(test_clear_large),
+        cmocka_unit_test(test_clear_large),  cmocka_unit_test(test_words_ahead),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;

@@ -295,12 +295,13 @@ static void test_empty(void **state)
                     const uint32_t at = (first + i) % n;
                     assert_true(mic_remote_set(page, at));
                     if (CFG_BITS)
-                        (void)mic_fetch_or_relaxed(&page->live[at / 64], (uint64_t)1 << at % 64);
+                        (void)mic_fetch_or_relaxed(&page->live[mic_remote_at(at)],
+                                                   (uint64_t)1 << at % 64);
                 }
                 mic_page_empty(page);
                 assert_false(mic_remote_any(page));
                 for (uint32_t i = 0; CFG_BITS && i * 64 < n; i++)
-                    assert_int_equal(mic_load_relaxed(&page->live[i]), 0);
+                    assert_int_equal(mic_load_relaxed(&page->live[mic_remote_at(i * 64)]), 0);
                 assert_int_equal(page->used, 0);
                 assert_int_equal(page->capacity, 0);
             }
