@@ -42,6 +42,34 @@ static void a_struct_must_be_made_ready(void **state)
 
 enum { BLOCKS = 1000 };
 
+static void *smallest_number(void *arg)
+{
+    const mi_stats_t stats = stats_now();
+    const int64_t *const numbers = (const int64_t *)&stats.pages;
+    int64_t *const least = arg;
+    *least = 0;
+    for (size_t i = 0; i < (sizeof stats - offsetof(mi_stats_t, pages)) / sizeof *numbers; i++)
+        if (numbers[i] < *least) *least = numbers[i];
+    return NULL;
+}
+
+/* Another thread sees our blocks as of our last slow path: fewer than we saw when we reset. */
+static void no_number_is_negative_after_a_reset(void **state)
+{
+    (void)state;
+    void *blocks[40];
+    for (size_t i = 0; i < 40; i++) blocks[i] = mi_malloc(i < 20 ? 48 : 2400);
+    mi_stats_reset();
+    int64_t here, there;
+    pthread_t thread;
+    (void)smallest_number(&here);
+    assert_int_equal(pthread_create(&thread, NULL, smallest_number, &there), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(here, 0);
+    assert_int_equal(there, 0);
+    for (size_t i = 0; i < 40; i++) mi_free(blocks[i]);
+}
+
 /* What is in use is told to the byte, in release builds too. */
 static void blocks_are_counted_exactly(void **state)
 {
@@ -315,6 +343,7 @@ int main(void)
         cmocka_unit_test(json_can_be_read),
         cmocka_unit_test(json_is_cut_to_fit),
         cmocka_unit_test(text_goes_where_it_is_told),
+        cmocka_unit_test(no_number_is_negative_after_a_reset),
     };
     return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);
 }

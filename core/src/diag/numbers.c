@@ -216,6 +216,8 @@ static void count_since_reset(const mi_stats_t *stats, mi_stat_count_t *count)
 static void counter_since_reset(const mi_stats_t *stats, mi_stat_counter_t *counter)
 {
     counter->total -= (int64_t)mic_load_relaxed(numbers_of(numbers_base, stats, &counter->total));
+    /* who reset saw its own blocks exactly; others see them as of its last slow path */
+    if (counter->total < 0) counter->total = 0;
 }
 
 static void count_reset(const mi_stats_t *stats, mi_stat_count_t *count)
