@@ -7,7 +7,11 @@
    to them stay safe, their pages are not reused), the others become orphans; all tokens and inboxes
    are made anew, since a remote free may have stopped between bit, flag and push. It reads the
    descriptors of segments with pages, a small part of what the fork itself cost. A process that
-   never had a second thread has nothing to rebuild. */
+   never had a second thread has nothing to rebuild.
+
+   The handler of a signal may fork while the thread it interrupted holds locks. Then no lock is
+   taken and nothing rebuilt: the child is as after a bare fork call. It can go on if there was one
+   thread, and exec or end otherwise. */
 #include "base/check.h"
 #include "heap/guarded.h"
 #include "heap/heap.h"
@@ -16,7 +20,9 @@
 #include "os/os.h"
 #include "rt/report.h"
 
-static void fork_prepare(void)
+static uint32_t fork_nested; /* [who passes the locks] forks from handlers meanwhile */
+
+static void fork_lock_all(void)
 {
     mic_subprocs_lock_for_fork();
     mic_heaps_lock_for_fork();
@@ -30,7 +36,25 @@ static void fork_prepare(void)
     mic_guarded_lock_for_fork();
     mic_arena_lock_for_fork();
     mic_report_lock_for_fork();
-    mic_lock_pass_begin();
+}
+
+static void fork_prepare(void)
+{
+    if (mic_lock_passes()) {
+        fork_nested++;
+    } else if (!mic_lock_holds_any(fork_lock_all)) {
+        fork_lock_all();
+        mic_lock_pass_begin();
+    }
+}
+
+/* The locks were taken by the prepare that belongs to this fork. */
+static bool fork_took_locks(void)
+{
+    if (!mic_lock_passes()) return false;
+    if (fork_nested == 0) return true;
+    fork_nested--;
+    return false;
 }
 
 static void fork_release(bool child)
@@ -123,13 +147,17 @@ static void fork_rebuild(void)
             mic_store_relaxed(&r->state, MIC_RECORD_FROZEN);
             continue;
         }
-        fork_rebuild_record(r);
+        /* mine is busy if the handler of a signal interrupted it: its pages are as they are */
+        if (mic_load_relaxed(&r->busy) == 0) fork_rebuild_record(r);
         if (!mine) mic_require(mic_pool_put(r));
     }
     fork_rebuild_record(&mic_record_late);
 }
 
-static void fork_parent(void) { fork_release(false); }
+static void fork_parent(void)
+{
+    if (fork_took_locks()) fork_release(false);
+}
 
 /* The child's choices are not its parent's. What keys blocks that are there stays. */
 static void fork_reseed(void)
@@ -144,6 +172,11 @@ static void fork_reseed(void)
 
 static void fork_child(void)
 {
+    mic_lock_forget_look();
+    if (!fork_took_locks()) {
+        if (mic_thread_is_ready()) fork_is_mine(mic_tls.record);
+        return;
+    }
     fork_release(true);
     if (CFG_BITS) fork_reseed();
     const mic_record_t *const first = mic_record_first();

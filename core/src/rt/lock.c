@@ -26,22 +26,48 @@ static void lock_note_taken(const mic_lock_t *lock)
     lock_held |= (uint32_t)1 << lock->rank;
 }
 
-static void lock_acquire(mic_lock_t *lock)
+/*   |63 ... 1|0|
+     | holder |W|   holder = mic_thread_self(), 0 if free; W = somebody waits */
+#define LOCK_WAITED ((uint64_t)1)
+_Static_assert(_Alignof(mic_tls_t) > 1, "a thread's identity has room for the mark");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lower half, which has it, is first");
+
+static uint32_t *lock_half(mic_lock_t *lock) { return (uint32_t *)(void *)&lock->word; }
+
+static bool lock_is_mine(const mic_lock_t *lock)
 {
-    uint32_t seen = 0;
-    if (!mic_cas_acquire(&lock->word, &seen, 1)) {
-        for (int spin = 0; spin < 100 && seen != 0; spin++) {
-            mic_cpu_relax();
+    return (mic_load_relaxed(&lock->word) & ~LOCK_WAITED) == mic_thread_self();
+}
+
+static void lock_wait(mic_lock_t *lock)
+{
+    uint64_t seen = mic_load_relaxed(&lock->word);
+    /* with the mark: others may have gone to sleep before */
+    while (seen != 0 || !mic_cas_acquire(&lock->word, &seen, mic_thread_self() | LOCK_WAITED)) {
+        const uint64_t marked = seen | LOCK_WAITED;
+        if (seen == marked || mic_cas_acquire(&lock->word, &seen, marked)) {
+            mic_os_wait(lock_half(lock), (uint32_t)marked);
             seen = mic_load_relaxed(&lock->word);
         }
-        while (mic_exchange_acquire(&lock->word, 2) != 0)
-            mic_os_wait((uint32_t *)(void *)&lock->word, 2);
     }
+}
+
+static bool lock_try(mic_lock_t *lock)
+{
+    uint64_t seen = 0;
+    return mic_cas_acquire(&lock->word, &seen, mic_thread_self());
+}
+
+static void lock_acquire(mic_lock_t *lock)
+{
+    if (lock_try(lock)) return;
+    for (int spin = 0; spin < 100 && mic_load_relaxed(&lock->word) != 0; spin++) mic_cpu_relax();
+    if (!lock_try(lock)) lock_wait(lock);
 }
 
 static void lock_release(mic_lock_t *lock)
 {
-    if (mic_exchange_release(&lock->word, 0) == 2) mic_os_wake_one((uint32_t *)(void *)&lock->word);
+    if ((mic_exchange_release(&lock->word, 0) & LOCK_WAITED) != 0) mic_os_wake_one(lock_half(lock));
 }
 
 void mic_lock_acquire(mic_lock_t *lock)
@@ -55,9 +81,8 @@ void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second)
 {
     if (mic_lock_passes()) return;
     for (;;) {
-        uint32_t seen = 0;
         lock_acquire(first);
-        if (mic_cas_acquire(&second->word, &seen, 1)) break;
+        if (lock_try(second)) break;
         lock_release(first);
         mic_os_yield();
     }
@@ -72,13 +97,38 @@ void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second)
     lock_release(first);
 }
 
-void mic_lock_acquire_for_fork(mic_lock_t *lock) { lock_acquire(lock); }
+static mic_atomic(uintptr_t) lock_looker; /* [atomic] who is in mic_lock_holds_any; 0: nobody */
+static bool lock_found;                   /* [who looks] */
+
+void mic_lock_acquire_for_fork(mic_lock_t *lock)
+{
+    if (mic_load_relaxed(&lock_looker) != mic_thread_self())
+        lock_acquire(lock);
+    else if (lock_is_mine(lock))
+        lock_found = true;
+}
+
+bool mic_lock_holds_any(void (*all)(void))
+{
+    uintptr_t other = 0;
+    while (!mic_cas_acquire(&lock_looker, &other, mic_thread_self())) {
+        if (other == mic_thread_self()) return true; /* interrupted while it was here */
+        other = 0;
+        mic_os_yield();
+    }
+    lock_found = false;
+    all();
+    const bool found = lock_found;
+    (void)mic_exchange_release(&lock_looker, 0);
+    return found;
+}
+
+void mic_lock_forget_look(void) { mic_store_relaxed(&lock_looker, 0); }
 
 bool mic_lock_try(mic_lock_t *lock)
 {
     if (mic_lock_passes()) return true;
-    uint32_t seen = 0;
-    if (!mic_cas_acquire(&lock->word, &seen, 1)) return false;
+    if (!lock_try(lock)) return false;
     lock_note_taken(lock);
     return true;
 }

@@ -1,12 +1,13 @@
-/* Ranked locks. A futex word: 0 free, 1 held, 2 held and somebody waits. Uncontended: one
+/* Ranked locks. A word: 0 free, else who holds it, and whether somebody waits. Uncontended: one
    compare-and-swap and one exchange.
 
    Rank order (a thread takes only higher ranks than it holds; debug builds check it):
        sub-processes < heaps < record list < late < thread record < pool < held <
-       arena < meta < report
+       purge < arena < meta < report
 
    Fork: the forking thread takes every lock in its prepare handler and from then until release
-   passes all of them, since a handler registered before ours runs after it and may allocate. */
+   passes all of them, since a handler registered before ours runs after it and may allocate. A
+   thread that holds a lock then forks from the handler of a signal, and takes none. */
 #ifndef MIC_RT_LOCK_H
 #define MIC_RT_LOCK_H
 
@@ -23,13 +24,14 @@ typedef enum mic_lock_rank {
     MIC_RANK_RECORD,
     MIC_RANK_POOL,
     MIC_RANK_HELD,
+    MIC_RANK_PURGE,
     MIC_RANK_ARENA,
     MIC_RANK_META,
     MIC_RANK_REPORT
 } mic_lock_rank_t;
 
 typedef struct mic_lock {
-    mic_atomic(uint32_t) word; /* [atomic: acquire / release] */
+    mic_atomic(uint64_t) word; /* [atomic: acquire / release] mic_thread_self() | waited for */
     uint32_t rank;             /* [const] */
 } mic_lock_t;
 
@@ -51,6 +53,11 @@ void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second);
 
 /* prepare takes all locks of a rank, one after the other in a fixed order */
 void mic_lock_acquire_for_fork(mic_lock_t *lock);
+/* The calling thread holds a lock: the handler of a signal interrupted it. `all` is what prepare
+   calls, which takes every lock by mic_lock_acquire_for_fork; here each is only looked at. */
+bool mic_lock_holds_any(void (*all)(void));
+/* child: another thread may have been in the middle of that */
+void mic_lock_forget_look(void);
 /* From prepare (after all locks were taken) to parent/child (before they are released): the
    calling thread passes every lock. */
 void mic_lock_pass_begin(void);

@@ -377,7 +377,7 @@ bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
 
 void mic_arena_lock_for_fork(void)
 {
-    mic_purge_pause();
+    mic_purge_lock_for_fork();
     mic_lock_acquire_for_fork(&mic_arena_lock);
     mic_meta_lock_for_fork();
 }
@@ -389,5 +389,5 @@ void mic_arena_unlock_after_fork(bool child)
         mic_lock_reset(&mic_arena_lock);
     else
         mic_lock_release(&mic_arena_lock);
-    mic_purge_resume();
+    mic_purge_unlock_after_fork(child);
 }

@@ -1,15 +1,15 @@
 /* Giving memory back: free slices that were handed out since they were last purged go back to the
    operating system after the purge delay. Driven by slow paths, by collect, by malloc_trim.
 
-   A purger takes the slices out of the free set first, so nobody can claim them meanwhile. The
-   purge lock is only ever tried: if somebody purges already, there is nothing to do. */
+   A purger takes the slices out of the free set first, so nobody can claim them meanwhile. If
+   somebody purges already, there is nothing to do unless it is forced. */
 #include "base/check.h"
 #include "os/os.h"
 #include "rt/counters.h"
 #include "rt/options.h"
 #include "vm/vm_internal.h"
 
-static mic_atomic(uint32_t) purge_running; /* [atomic: try-lock] */
+static mic_lock_t purge_lock = MIC_LOCK_INIT(MIC_RANK_PURGE);
 static mic_atomic(uint64_t)
     purge_next_ms; /* [atomic: hint] earliest due time, 0 = nothing is due */
 
@@ -147,10 +147,11 @@ void mic_purge_run(bool force)
 {
     const uint64_t next = mic_load_relaxed(&purge_next_ms);
     if (!force && (next == 0 || mic_os_clock_ms() < next)) return;
-    while (mic_exchange_acquire(&purge_running, 1) != 0) {
-        if (!force || mic_lock_passes()) return; /* a fork handler: it is our own */
-        mic_os_yield(); /* what the other one holds is to be free when this returns */
-    }
+    if (mic_lock_passes()) return; /* a fork handler: nobody purges */
+    if (force)
+        mic_lock_acquire(&purge_lock); /* what another one holds is to be free when this returns */
+    else if (!mic_lock_try(&purge_lock))
+        return;
     const uint64_t now = mic_os_clock_ms();
     mic_count(MIC_COUNT_PURGE_ROUNDS, 1);
     mic_store_relaxed(&purge_next_ms, 0);
@@ -159,7 +160,7 @@ void mic_purge_run(bool force)
         purge_arena(i, force, now, &later);
     uint64_t none = 0; /* somebody may have noted an earlier time meanwhile */
     if (later != UINT64_MAX) (void)mic_cas_acquire(&purge_next_ms, &none, later);
-    (void)mic_exchange_release(&purge_running, 0);
+    mic_lock_release(&purge_lock);
     if (force) mic_program_bury();
 }
 
@@ -198,7 +199,7 @@ static size_t relieve_arena(const mic_arena_t *a, unsigned kind, bool same, size
 
 static void relieve(unsigned kind, size_t want)
 {
-    if (mic_exchange_acquire(&purge_running, 1) != 0) return;
+    if (mic_lock_passes() || !mic_lock_try(&purge_lock)) return;
     mic_count(MIC_COUNT_PURGE_ROUNDS, 1);
     for (int same = 0; same < 2; same++) {
         for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count) && want > 0; i++) {
@@ -207,7 +208,7 @@ static void relieve(unsigned kind, size_t want)
             want -= mic_min(want, relieve_arena(a, kind, same != 0, want));
         }
     }
-    (void)mic_exchange_release(&purge_running, 0);
+    mic_lock_release(&purge_lock);
 }
 
 void mic_purge_relieve(void)
@@ -277,9 +278,15 @@ void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment)
     if (delay == 0) mic_purge_run(false);
 }
 
-void mic_purge_pause(void)
-{
-    while (mic_exchange_acquire(&purge_running, 1) != 0) mic_os_yield();
-}
+void mic_purge_pause(void) { mic_lock_acquire(&purge_lock); }
+void mic_purge_resume(void) { mic_lock_release(&purge_lock); }
 
-void mic_purge_resume(void) { (void)mic_exchange_release(&purge_running, 0); }
+void mic_purge_lock_for_fork(void) { mic_lock_acquire_for_fork(&purge_lock); }
+
+void mic_purge_unlock_after_fork(bool child)
+{
+    if (child)
+        mic_lock_reset(&purge_lock);
+    else
+        mic_lock_release(&purge_lock);
+}

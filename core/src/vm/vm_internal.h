@@ -82,6 +82,8 @@ bool mic_slices_give_back(const mic_arena_t *a, size_t segment, size_t first, si
 /* Nobody purges between the two: for fork, and before arenas go. */
 void mic_purge_pause(void);
 void mic_purge_resume(void);
+void mic_purge_lock_for_fork(void);
+void mic_purge_unlock_after_fork(bool child);
 /* Reserves address space for permanent metadata. */
 bool mic_meta_init(void);
 void mic_meta_lock_for_fork(void);

@@ -139,6 +139,41 @@ static void the_forking_thread_passes(void **state)
     assert_true(another_thread_can_take_it());
 }
 
+static mic_lock_t other_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
+
+static void all_locks(void)
+{
+    mic_lock_acquire_for_fork(&lock);
+    mic_lock_acquire_for_fork(&other_lock);
+}
+
+static void *holds_none(void *arg)
+{
+    *(bool *)arg = mic_lock_holds_any(all_locks);
+    return NULL;
+}
+
+/* Looking takes none, and tells one's own from others'. */
+static void a_thread_knows_whether_it_holds_one(void **state)
+{
+    (void)state;
+    assert_false(mic_lock_holds_any(all_locks));
+    mic_lock_acquire(&other_lock);
+    assert_true(mic_lock_holds_any(all_locks));
+    bool of_another = true;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, holds_none, &of_another), 0);
+    pthread_join(thread, NULL);
+    assert_false(of_another);
+    assert_true(another_thread_can_take_it());
+    mic_lock_release(&other_lock);
+    assert_false(mic_lock_holds_any(all_locks));
+    all_locks();
+    assert_int_not_equal(mic_load_relaxed(&lock.word), 0);
+    mic_lock_release(&other_lock);
+    mic_lock_release(&lock);
+}
+
 static mic_atomic(uint32_t) holding;
 
 static void *hold_for_a_while(void *arg)
@@ -201,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_waiting_thread_is_woken),
         cmocka_unit_test(identities_differ),
         cmocka_unit_test(the_forking_thread_passes),
+        cmocka_unit_test(a_thread_knows_whether_it_holds_one),
         cmocka_unit_test(a_child_resets_what_others_held),
         cmocka_unit_test(ranks_are_checked_in_debug_builds),
     };
