@@ -184,6 +184,57 @@ def test_fully_static_executable(prefix, tmp_path, source):
     assert compile_and_run(tmp_path, source, "-static", include, archive, "-pthread") == EXPECTED
 
 
+PLUGIN_C = "#include <mimalloc.h>\nvoid *plugin(void) { return mi_malloc(100); }\n"
+HOST_C = """
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static pthread_barrier_t loaded, unloaded;
+static void *(*plugin)(void);
+static void *thread(void *arg) {
+    plugin();
+    pthread_barrier_wait(&loaded);
+    pthread_barrier_wait(&unloaded);
+    return arg; /* what the plugin left for the end of threads must not be called any more */
+}
+int main(int argc, char **argv) {
+    pthread_barrier_init(&loaded, NULL, 2);
+    pthread_barrier_init(&unloaded, NULL, 2);
+    for (int i = 0; i < 3; i++) {
+        void *library = dlopen(argv[argc - 1], RTLD_NOW);
+        if (library == NULL) return 1;
+        plugin = (void *(*)(void))dlsym(library, "plugin");
+        pthread_t t;
+        if (plugin() == NULL || pthread_create(&t, NULL, thread, NULL) != 0) return 2;
+        pthread_barrier_wait(&loaded);
+        if (dlclose(library) != 0) return 3;
+        if (dlopen(argv[argc - 1], RTLD_NOW | RTLD_NOLOAD) != NULL) return 4;
+        pthread_barrier_wait(&unloaded);
+        pthread_join(t, NULL);
+        int status = 0;
+        if (fork() == 0) _exit(0);
+        if (wait(&status) < 0 || status != 0) return 5;
+    }
+    puts("unloaded");
+}
+"""
+
+
+def test_archive_in_a_library_that_is_unloaded(prefix, tmp_path):
+    """Threads that used it end afterwards, and the process forks."""
+    (tmp_path / "plugin.c").write_text(PLUGIN_C)
+    (tmp_path / "host.c").write_text(HOST_C)
+    plugin, host = tmp_path / "plugin.so", tmp_path / "host"
+    archive = prefix / "lib/mimalloc-3.4/libmimalloc.a"
+    include = f"-I{prefix}/include/mimalloc-3.4"
+    inside = ["-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"]
+    run("gcc", "-shared", "-fPIC", include, tmp_path / "plugin.c", archive, *inside, "-o", plugin)
+    run("gcc", tmp_path / "host.c", "-pthread", "-ldl", "-o", host)
+    assert run(host, plugin) == "unloaded\n"
+
+
 def test_preload(prefix):
     env = {**os.environ, "LD_PRELOAD": str(prefix / "lib/libmimalloc.so")}
     done = subprocess.run(["/bin/ls", "/"], env=env, capture_output=True, text=True)

@@ -506,6 +506,8 @@ int mic_os_thread_exit_init(void (*at_exit)(void *pass))
     return error != 0 ? error : pthread_key_create(&fake_key, at_exit);
 }
 
+void mic_os_thread_exit_end(void) {} /* nothing is unloaded */
+
 void mic_os_thread_arm(void *pass)
 {
     if (fake_other(FAKE_OS_THREAD_ARM) == 0 && pthread_getspecific(fake_key) == NULL)

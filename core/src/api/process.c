@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "diag/diag.h"
 #include "heap/thread.h"
+#include "rt/options.h"
 
 void mi_thread_init(void)
 {
@@ -25,7 +26,12 @@ void mi_register_deferred_free(mi_deferred_free_fun *deferred_free, void *arg)
     mic_register_deferred(deferred_free, arg);
 }
 
-void mi_register_output(mi_output_fun *out, void *arg) { mic_report_set_output(out, arg); }
+void mi_register_output(mi_output_fun *out, void *arg)
+{
+    /* what it may warn of comes before: at the first malloc the function could not allocate */
+    mic_options_init();
+    mic_report_set_output(out, arg);
+}
 
 void mi_register_error(mi_error_fun *fun, void *arg) { mic_report_set_error(fun, arg); }
 

@@ -32,6 +32,7 @@ __attribute__((destructor)) static void api_end(void)
 {
     const int saved = errno;
     api_leave(false);
+    mic_process_destructed();
     errno = saved;
 }
 

@@ -65,6 +65,7 @@ bool mic_process_start(void)
             mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
         }
         mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_NEW);
+        if (ok) mic_arena_start_tell();
         return ok;
     }
     while (mic_load_acquire(&process_state) == PROCESS_STARTING) mic_os_yield();
@@ -76,6 +77,12 @@ static void process_hook(void)
 {
     if (mic_load_relaxed(&process_hooked) == 0 && mic_exchange_acqrel(&process_hooked, 1) == 0)
         mic_fork_register();
+}
+
+void mic_process_destructed(void)
+{
+    /* a program may have loaded a library with this one inside, and unload it now */
+    mic_os_thread_exit_end();
 }
 
 void mic_process_constructed(void)

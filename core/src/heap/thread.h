@@ -21,6 +21,8 @@ mic_inline bool mic_thread_is_ready(void)
 bool mic_process_start(void);
 /* The library's constructor: the environment can be read now. */
 void mic_process_constructed(void);
+/* The library's destructor: threads that end later leave their records behind without a word. */
+void mic_process_destructed(void);
 
 /* Gives the calling thread a record, of the main sub-process or of a given one. False: out of
    memory, or the thread has ended (late). */

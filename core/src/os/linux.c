@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -512,6 +511,14 @@ void mic_os_process_info(mic_os_process_t *info)
         if (i == 0) info->peak_rss_bytes = kib * 1024;
         if (i == 1) info->rss_bytes = kib * 1024;
     }
+    /* a process in very many groups: their list comes before */
+    if (info->rss_bytes == 0 && os_read_file("/proc/self/statm", text, sizeof text) > 0) {
+        const char *at = strchr(text, ' ');
+        size_t pages = 0;
+        for (at = at == NULL ? "" : at + 1; *at >= '0' && *at <= '9'; at++)
+            pages = pages * 10 + (size_t)(*at - '0');
+        info->rss_bytes = pages * mic_os_info.page_bytes;
+    }
     errno = saved;
 }
 
@@ -561,40 +568,5 @@ void mic_os_write_stderr(const char *text, size_t length)
 }
 
 mic_noreturn void mic_os_abort(void) { abort(); }
-
-static pthread_key_t os_thread_key;
-static bool os_thread_key_ready;
-
-int mic_os_thread_exit_init(void (*at_exit)(void *pass))
-{
-    const int error = pthread_key_create(&os_thread_key, at_exit);
-    os_thread_key_ready = error == 0;
-    return error;
-}
-
-void mic_os_thread_arm(void *pass)
-{
-    const int saved = errno;
-    if (os_thread_key_ready && pthread_getspecific(os_thread_key) == NULL)
-        (void)pthread_setspecific(os_thread_key, pass);
-    errno = saved;
-}
-
-uint64_t mic_os_process_id(void) { return (uint64_t)getpid(); }
-
-uint64_t mic_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
-
-bool mic_os_thread_is_alive(uint64_t id)
-{
-    const int saved = errno;
-    const bool dead = syscall(SYS_tgkill, getpid(), (pid_t)id, 0) != 0 && errno == ESRCH;
-    errno = saved;
-    return !dead;
-}
-
-int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
-{
-    return pthread_atfork(prepare, parent, child);
-}
 
 #endif

@@ -101,6 +101,8 @@ mic_noreturn void mic_os_abort(void);
 /* ---- thread end, fork (pthread) ---- */
 /* Registers `at_exit` to run when a thread ends that called mic_os_thread_arm. Once. */
 int mic_os_thread_exit_init(void (*at_exit)(void *pass));
+/* No more: its code may be about to be unloaded. */
+void mic_os_thread_exit_end(void);
 /* Id of the calling thread, never 0; whether a thread of this process with that id still runs. */
 uint64_t mic_os_process_id(void);
 uint64_t mic_os_thread_id(void);

@@ -285,6 +285,7 @@ void mic_options_init(void)
     uint32_t expected = 0;
     if (!mic_cas_acquire(&option_state, &expected, 1)) return;
     bool ready = true;
+    mic_os_init(); /* another's constructor may be here before ours */
     if (!mic_os_info.secure_execution) {
         (void)mic_os_getenv(OPTION_PREFIX "VERBOSE", &ready);
         for (int i = 0; ready && i < MIC_OPTION_COUNT; i++) option_read(i);

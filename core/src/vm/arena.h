@@ -121,6 +121,9 @@ typedef struct mic_run {
 /* Reserves the main region. Idempotent under the caller's own guard (heap/init.c). False: there is
    no address space at all. */
 bool mic_arena_init(void);
+/* Warns of what options asked to reserve and was not to be had, once the process can allocate: the
+   function that the program registered for messages may do so. */
+void mic_arena_start_tell(void);
 
 /* Where slices may come from: a first-class heap may be bound to an arena, belongs to a
    sub-process, and may prefer a NUMA node. */

@@ -342,7 +342,8 @@ size_t mic_program_interleave_huge(size_t pages, size_t nodes, uint64_t timeout_
     const uint64_t start = mic_os_clock_ns();
     size_t reserved = 0;
     *all = true;
-    if (nodes == 0) nodes = mic_numa_nodes();
+    /* more than there may be would only take long to fail */
+    nodes = nodes == 0 ? mic_numa_nodes() : mic_min(nodes, MIC_NUMA_NODES_MAX);
     for (size_t i = 0; i < nodes && i < pages; i++) {
         mic_arena_for_t here = *whom;
         unsigned arena;

@@ -74,5 +74,6 @@ bool mic_arena_info(unsigned arena, mic_arena_info_t *info);
 
 /* Nodes of the machine, or what option use_numa_nodes says; at least 1. */
 unsigned mic_numa_nodes(void);
+#define MIC_NUMA_NODES_MAX ((size_t)1024)
 
 #endif

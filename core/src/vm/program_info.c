@@ -84,11 +84,15 @@ bool mic_arena_info(unsigned arena, mic_arena_info_t *info)
 unsigned mic_numa_nodes(void)
 {
     const long nodes = mic_option(MIC_OPTION_USE_NUMA_NODES);
-    return nodes > 0 ? (unsigned)mic_min((size_t)nodes, 1024) : mic_os_numa_nodes();
+    return nodes > 0 ? (unsigned)mic_min((size_t)nodes, MIC_NUMA_NODES_MAX) : mic_os_numa_nodes();
 }
 
 /* Huge pages take half a second each at most, as upstream has it: a start should end. */
 #define START_HUGE_PAGE_MS 500u
+
+/* [const from start] what could not be had; told when the process can allocate, since the function
+   that the program registered for messages may do so */
+static size_t start_huge_wanted, start_huge_got, start_kib_missing;
 
 void mic_program_start(void)
 {
@@ -103,14 +107,21 @@ void mic_program_start(void)
         mic_arena_for_t there = whom;
         there.numa = node < 0 ? -1 : (int)mic_min((size_t)node, INT16_MAX);
         bool all;
-        const size_t got = node < 0
-                               ? mic_program_interleave_huge(wanted, 0, timeout_ms, &whom, &all)
-                               : mic_program_reserve_huge(wanted, timeout_ms, &there, &arena);
-        if (got < wanted)
-            mic_report_warning(false, "only %zu of %zu huge pages could be reserved", got, wanted);
+        start_huge_wanted = wanted;
+        start_huge_got = node < 0 ? mic_program_interleave_huge(wanted, 0, timeout_ms, &whom, &all)
+                                  : mic_program_reserve_huge(wanted, timeout_ms, &there, &arena);
     }
     if (kib <= 0) return;
     const bool large = mic_option(MIC_OPTION_ALLOW_LARGE_OS_PAGES) > 0;
     if (mic_program_reserve((size_t)kib * MIC_KIB, false, large, &whom, &arena) != 0)
-        mic_report_warning(false, "%zu KiB of memory could not be reserved", (size_t)kib);
+        start_kib_missing = (size_t)kib;
+}
+
+void mic_arena_start_tell(void)
+{
+    if (start_huge_got < start_huge_wanted)
+        mic_report_warning(false, "only %zu of %zu huge pages could be reserved", start_huge_got,
+                           start_huge_wanted);
+    if (start_kib_missing != 0)
+        mic_report_warning(false, "%zu KiB of memory could not be reserved", start_kib_missing);
 }

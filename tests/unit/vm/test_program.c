@@ -3,6 +3,8 @@
    that end, options. The program's own memory: test_given.c. Each case is a process of its own. */
 #include "program_test.h"
 
+#include "rt/report.h"
+
 /* ---- whom they serve ---- */
 
 static void run_exclusive(long part)
@@ -445,6 +447,31 @@ static void run_options(long which)
     if (which == 3) fresh_require(info.bytes == 100 * MIC_MIB && info.is_pinned);
 }
 
+static void before_told(long unused)
+{
+    (void)unused;
+    fake_os_setenv("MIMALLOC_SHOW_ERRORS", "1");
+    fake_os_setenv("MIMALLOC_RESERVE_OS_MEMORY", "8T"); /* more than there may be */
+}
+
+static size_t told;
+
+static void use_the_library(const char *text, void *arg)
+{
+    (void)arg;
+    told += strstr(text, "could not be reserved") != NULL;
+    fresh_require(mic_process_start()); /* as malloc does: waited for its own caller */
+}
+
+/* What could not be had at start is told to a function that allocates. */
+static void run_told(long unused)
+{
+    (void)unused;
+    mic_report_set_output(use_the_library, NULL);
+    start();
+    fresh_require(told == 1);
+}
+
 /* ---- */
 
 /* What is claimed while somebody purges, and cannot be committed, is purged the next time. */
@@ -489,6 +516,7 @@ const fresh_case_t fresh_cases[] = {
     {"refused", NULL, run_refused},
     {"many", NULL, run_many},
     {"options", before_options, run_options},
+    {"told", before_told, run_told},
     {NULL, NULL, NULL},
 };
 
@@ -532,6 +560,7 @@ static void test_options(void **state)
 {
     (void)state;
     CHECK("options", 0, 1, 2, 3, 4);
+    CHECK("told", 0);
 }
 
 int main(int argc, char **argv)
