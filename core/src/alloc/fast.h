@@ -1,6 +1,6 @@
 /* The fast paths; the golden test counts their instructions (malloc 13, free 17 on x86-64).
 
-       malloc(n <= 1024): class by table -> head of its list -> pop -> return
+       malloc(n <= 4096): class by table -> head of its list -> pop -> return
        free(p): descriptor by arithmetic -> owner is me? -> push -> empty? -> return
 
    Everything rarer makes one of the compares fail: a thread that is not ready has empty lists and a

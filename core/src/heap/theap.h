@@ -2,7 +2,7 @@
    malloc pops from, the active page it came from, and the queue of other pages with room.
 
    The list that malloc pops from lives here, not in the page: malloc touches no descriptor. Blocks
-   on it count as used. The byte table maps (size + 15) / 16 to the class for sizes to 1 KiB; a
+   on it count as used. The byte table maps (size + 15) / 16 to the class for sizes to 4 KiB; a
    constant empty thread heap with the same table makes a thread's first malloc an ordinary miss.
 
    The record's embedded thread heap belongs to the main heap of its sub-process; those of other
