@@ -124,7 +124,7 @@ mic_inline bool free_plain_remote(void *p)
         return false;
     size_t index;
     if (CFG_BITS) {
-        uint64_t lives;
+        uint64_t lives = 0;
         if (mic_unlikely(page->kind == MIC_PAGE_SPAN ||
                          !mic_bits_is_plain(page, p, &index, &lives)) &&
             mic_bits_check(page, p, &index) != MIC_VERDICT_OK)

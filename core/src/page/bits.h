@@ -180,8 +180,8 @@ mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t 
    wrong or unusual, ask mic_bits_check. The caller looks at `used` afterwards. */
 mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
 {
-    size_t index;
-    uint64_t lives;
+    size_t index = 0; /* not needed; compilers warn */
+    uint64_t lives = 0;
     if (mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives))) return false;
     if (CFG_HARDENED) {
         mic_bits_clear(p, mic_bits_last(page));
