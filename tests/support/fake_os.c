@@ -291,10 +291,12 @@ int mic_os_commit(void *p, size_t n) { return fake_change(FAKE_OS_COMMIT, p, n, 
 int mic_os_decommit(void *p, size_t n) { return fake_change(FAKE_OS_DECOMMIT, p, n, 0); }
 int mic_os_purge(void *p, size_t n) { return fake_change(FAKE_OS_PURGE, p, n, 0); }
 int mic_os_purge_lazy(void *p, size_t n) { return fake_change(FAKE_OS_PURGE_LAZY, p, n, 0); }
-size_t mic_os_resident(const void *p, size_t n)
+void mic_os_in_memory(const void *p, size_t pages, unsigned char *in)
 {
-    (void)p;
-    return fake_os_settings.nothing_resident ? 0 : n;
+    void *const from = (void *)(uintptr_t)p;
+    const bool told = mincore(from, pages * mic_os_info.page_bytes, in) == 0;
+    if (!told || fake_os_settings.nothing_resident)
+        memset(in, !fake_os_settings.nothing_resident, pages);
 }
 int mic_os_refresh(void *p, size_t n) { return fake_change(FAKE_OS_REFRESH, p, n, 0); }
 int mic_os_guard(void *p, size_t n) { return fake_change(FAKE_OS_GUARD, p, n, 0); }

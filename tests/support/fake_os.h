@@ -105,7 +105,7 @@ struct fake_os_settings {
     uint64_t dead_thread;     /* mic_os_thread_is_alive denies it */
     mic_os_process_t process; /* mic_os_process_info */
     bool process_is_real;     /* mic_os_process_info and mic_os_clock_ns tell the truth */
-    bool nothing_resident;    /* mic_os_resident says 0; else: all of it */
+    bool nothing_resident;    /* mic_os_in_memory says so; else: what is */
     uint64_t clock_step_ms;   /* what each look at mic_os_clock_ms adds */
 };
 extern struct fake_os_settings fake_os_settings;

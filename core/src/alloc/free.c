@@ -4,6 +4,7 @@
 
 #include "alloc/slow.h"
 #include "base/check.h"
+#include "heap/held.h"
 #include "os/os.h"
 #include "page/guard.h"
 #include "rt/report.h"
@@ -46,8 +47,7 @@ void mic_free_span(mic_page_t *page)
     if (mic_page_is_sampled(page)) mic_guarded_note_free(page);
     if ((page->flags & MIC_PAGE_EMPTIED) == 0 && mic_purge_at_once(mic_page_run(page)))
         page->flags |= MIC_PAGE_EMPTIED;
-    if (CFG_HARDENED && (page->flags & MIC_PAGE_EMPTIED) == 0 && mic_page_purge(page))
-        page->flags |= MIC_PAGE_EMPTIED;
+    if (CFG_HARDENED) mic_page_clear_span(page, mic_held_keeps(page));
     for (;;) {
         mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
         mic_lock_acquire(&record->lock);
@@ -113,6 +113,21 @@ mic_inline void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_
             mic_record_notify(page, mic_thread_is_ready() ? mic_tls.record : NULL);
 }
 
+/* Hardened: a long block of our own; false: not so, or something is wrong. */
+mic_inline bool free_long_local(void *p)
+{
+    mic_page_t *page = NULL;
+    size_t index;
+    uint64_t lives;
+    if (mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record ||
+        mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives)))
+        return false;
+    mic_bits_put_start(page, index);
+    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+    return true;
+}
+
 /* Another thread's block in the first slice of a page of the main region; false: none such. */
 mic_inline bool free_plain_remote(void *p)
 {
@@ -163,6 +178,7 @@ static mic_noinline void free_located(void *p)
 
 void mic_free_slow(void *p)
 {
+    if (CFG_HARDENED && free_long_local(p)) return;
     if (mic_likely(free_plain_remote(p)) || p == NULL) return; /* by far the most frequent here */
     free_located(p);
 }

@@ -96,25 +96,37 @@ static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
 }
 
 /* Hardened: allocations of the class for which a block that was freed stays out of use, at least.
-   So many blocks of each class, or twice, are what quarantine holds of a thread's memory. */
+   So many blocks of each class, or twice, are what quarantine holds of a thread's memory: of small
+   ones a page, which ages when all of it was handed out; else half of that, since each class has
+   its own, and what is looked at had better be in a cache near by. */
 #define HELD_BLOCKS_MAX 1024u
-#define HELD_BLOCKS_MIN 16u
-#define HELD_BYTES                                                                                 \
-    ((size_t)60 * MIC_KIB) /* a small page's: it ages when all of it was handed out */
+#define HELD_BLOCKS_MIN 8u
+#define HELD_BLOCKS_MIN_LARGE 4u
+#define HELD_BYTES ((size_t)30 * MIC_KIB)
+#define HELD_BYTES_SMALL ((size_t)60 * MIC_KIB)
+#define HELD_SMALL ((size_t)128)
+
+static uint32_t bits_wait(const mic_page_t *page)
+{
+    const size_t bytes = page->block_bytes <= HELD_SMALL ? HELD_BYTES_SMALL : HELD_BYTES;
+    const size_t least = page->kind == MIC_PAGE_LARGE ? HELD_BLOCKS_MIN_LARGE : HELD_BLOCKS_MIN;
+    return (uint32_t)mic_max(least, mic_min(HELD_BLOCKS_MAX, bytes / page->block_bytes));
+}
 
 static void bits_age(const mic_theap_t *theap, mic_page_t *page)
 {
-    const uint32_t wait = (uint32_t)mic_max(
-        HELD_BLOCKS_MIN, mic_min(HELD_BLOCKS_MAX, HELD_BYTES / page->block_bytes));
     const uint32_t now = theap->taken[page->cls];
-    if (now - page->stamp < wait) return;
+    if (now - page->stamp < bits_wait(page)) return;
     mic_bits_age(page);
     page->stamp = now;
 }
 
 mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
 {
-    if ((last & MIC_LAST_LARGE) != 0 && mic_bits_is_clear_large(block, last)) return block;
+    const bool large = (last & MIC_LAST_LARGE) != 0;
+    if (last > MIC_LOOK_LONG &&
+        (large ? mic_bits_is_clear_large(block, last) : mic_bits_is_clear_long(block, last)))
+        return block;
     const size_t usable = (last & ~(size_t)MIC_LAST_LARGE) + 8;
     mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
                      (void *)block, usable + MIC_CANARY_BYTES);

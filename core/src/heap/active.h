@@ -9,8 +9,8 @@
 #include "heap/theap.h"
 #include "page/free_set.h"
 
-/* Hardened: a free block that is not clear at the first look: a large one is looked at in another
-   way; else it was written to, which is reported, and the block is clear afterwards. Returns it: as
+/* Hardened: a free block that is not clear at the first look: a long one is looked at here; else it
+   was written to, which is reported, and the block is clear afterwards. Returns it: as
    the last call of malloc it needs no frame there. */
 mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
     __attribute__((returns_nonnull));

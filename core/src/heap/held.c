@@ -1,6 +1,7 @@
 /* The list of spans that are held back; see held.h. */
 #include "heap/held.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -10,6 +11,7 @@
 #include "page/free_set.h"
 #include "page/guard.h"
 #include "rt/lock.h"
+#include "rt/report.h"
 #include "vm/place.h"
 
 /* At most so many. */
@@ -19,27 +21,32 @@
 /* Two may be held, whatever their size: else the one freed last would come back at once. */
 #define HELD_LEAST 2
 
-/* Secure: what is held stays resident, so it is a share of what is in use, within bounds; larger
-   spans are not held. Hardened: it takes address space and page tables only, but hiding more than
-   this takes long. */
-#define HELD_RESIDENT_SHARE 32
-#define HELD_RESIDENT_LEAST (2 * MIC_MIB)
-#define HELD_RESIDENT_MOST (4 * MIC_MIB)
+/* What is held stays resident, so it is a share of what is in use, within bounds. Secure: larger
+   spans are not held. Hardened: what would be more than that gives its memory back first; then it
+   takes address space and page tables only, but hiding more than this takes long. */
+#define HELD_RESIDENT_SHARE (CFG_HARDENED ? 16 : 32)
+#define HELD_RESIDENT_LEAST ((CFG_HARDENED ? 4 : 2) * MIC_MIB)
+#define HELD_RESIDENT_MOST ((CFG_HARDENED ? 16 : 4) * MIC_MIB)
 #define HELD_SPAN_MOST ((CFG_HARDENED ? 64 : 4) * MIC_MIB)
 #define HELD_HIDDEN_MOST (256 * MIC_MIB)
+/* What is inaccessible of a block: a guard is one for each OS page, and takes its memory. Of blocks
+   that large that gave back theirs it is all. */
+#define HELD_HEAD_BYTES (16 * MIC_KIB)
+#define HELD_HIDE_ALL_BYTES (4 * MIC_MIB)
 
 typedef struct held_span {
-    mic_run_t run; /* with the slice in front; .zero: what is behind that reads as zero */
+    mic_run_t run; /* with the slice in front; .zero: what is behind that holds no memory */
     mic_held_t told;
     char *start;
     uint16_t subproc;
-    bool hidden;    /* its block is inaccessible */
+    size_t hidden;  /* bytes at the start of the block that are inaccessible */
     uint64_t since; /* spans made before it came */
 } held_span_t;
 
 static mic_lock_t held_lock = MIC_LOCK_INIT(MIC_RANK_HELD);
 static held_span_t held_list[HELD_SPANS]; /* [lock: held] oldest first */
 static size_t held_count, held_bytes;     /* [lock: held] */
+static size_t held_resident;              /* [lock: held] of these; hardened */
 static uint64_t held_made;                /* [lock: held] spans */
 
 static size_t held_bytes_of(const held_span_t *span)
@@ -47,17 +54,28 @@ static size_t held_bytes_of(const held_span_t *span)
     return (size_t)span->run.count << MIC_SLICE_SHIFT;
 }
 
-static size_t held_bytes_most(void)
+static size_t held_resident_of(const held_span_t *span)
 {
-    if (CFG_HARDENED) return HELD_HIDDEN_MOST;
+    return span->run.zero ? 0 : held_bytes_of(span);
+}
+
+static size_t held_resident_most(void)
+{
     const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices) << MIC_SLICE_SHIFT;
     return (size_t)mic_max(HELD_RESIDENT_LEAST,
                            mic_min(HELD_RESIDENT_MOST, used / HELD_RESIDENT_SHARE));
 }
 
-static bool held_is_full_locked(size_t bytes)
+bool mic_held_keeps(const mic_page_t *page)
 {
-    return held_count >= HELD_LEAST && held_bytes + bytes > held_bytes_most();
+    return !mic_page_is_sampled(page) && page->block_bytes <= held_resident_most();
+}
+
+static bool held_is_full_locked(size_t bytes, size_t resident)
+{
+    if (held_count < HELD_LEAST) return false;
+    return held_resident + resident > held_resident_most() ||
+           (CFG_HARDENED && held_bytes + bytes > HELD_HIDDEN_MOST);
 }
 
 static held_span_t held_remove_locked(size_t i)
@@ -65,8 +83,22 @@ static held_span_t held_remove_locked(size_t i)
     const held_span_t span = held_list[i];
     held_count--;
     held_bytes -= held_bytes_of(&span);
+    held_resident -= held_resident_of(&span);
     memmove(held_list + i, held_list + i + 1, (held_count - i) * sizeof span);
     return span;
+}
+
+/* Hardened: what was accessible is still clear. */
+static void held_look(const held_span_t *span)
+{
+    if (!CFG_HARDENED || span->hidden >= span->told.block_bytes) return;
+    char *const from = span->start + span->hidden;
+    const size_t bytes = span->told.block_bytes - span->hidden;
+    const bool clear = mic_bits_is_clear_runs(from, bytes);
+    if (mic_likely(clear)) return;
+    mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
+                     (void *)span->start, span->told.block_bytes);
+    if (!span->run.zero || mic_os_purge(from, bytes) != 0) memset(from, 0, bytes);
 }
 
 /* No lock is needed: nobody knows of it. */
@@ -75,7 +107,8 @@ static void held_release(const held_span_t *span)
     mic_run_t run = span->run;
     char *const guard = span->start - mic_os_info.page_bytes;
     char *const end = mic_run_start(run) + held_bytes_of(span);
-    mic_os_unguard(guard, (size_t)(end - guard), span->hidden ? 3 : 2);
+    held_look(span);
+    mic_os_unguard(guard, (size_t)(end - guard), span->hidden != 0 ? 3 : 2);
     if (run.zero) { /* what is in front of the block keeps what it had */
         mic_run_t front = run;
         front.count = (uint32_t)MIC_SPAN_LEAD;
@@ -92,7 +125,9 @@ static void held_push(const held_span_t *span)
 {
     for (;;) {
         mic_lock_acquire(&held_lock);
-        if (held_count < HELD_SPANS && !held_is_full_locked(held_bytes_of(span))) break;
+        if (held_count < HELD_SPANS &&
+            !held_is_full_locked(held_bytes_of(span), held_resident_of(span)))
+            break;
         const held_span_t oldest = held_remove_locked(0);
         mic_lock_release(&held_lock);
         held_release(&oldest);
@@ -101,6 +136,7 @@ static void held_push(const held_span_t *span)
     held_list[held_count].since = held_made;
     held_count++;
     held_bytes += held_bytes_of(span);
+    held_resident += held_resident_of(span);
     mic_lock_release(&held_lock);
 }
 
@@ -110,6 +146,19 @@ static bool held_is_wanted(const mic_page_t *page)
     return CFG_SECURE && page->kind == MIC_PAGE_SPAN && page->moved_end[0] == 0 &&
            page->block_bytes <= HELD_SPAN_MOST && (mic_arena_kind(a) & MIC_ARENA_SYSTEM) != 0 &&
            mic_arena_may_guard(page->arena);
+}
+
+static void held_hide(held_span_t *span, const mic_page_t *page)
+{
+    if ((page->flags & MIC_PAGE_CLEARED) == 0 && !span->run.zero) {
+        span->run.zero = mic_page_purge(page);
+        if (!span->run.zero) mic_page_clear_resident(page);
+    }
+    const bool all = span->run.zero && page->block_bytes > HELD_HIDE_ALL_BYTES;
+    const size_t bytes =
+        all ? page->block_bytes
+            : mic_min(page->block_bytes, mic_align_up(HELD_HEAD_BYTES, mic_os_info.page_bytes));
+    if (mic_os_guard(page->start, bytes) == 0) span->hidden = bytes;
 }
 
 bool mic_held_put(mic_page_t *page)
@@ -125,10 +174,7 @@ bool mic_held_put(mic_page_t *page)
                         .start = page->start,
                         .subproc = heap == NULL ? 0 : heap->place.subproc};
     span.run.zero = (page->flags & MIC_PAGE_EMPTIED) != 0;
-    if (CFG_HARDENED) {
-        span.run.zero = span.run.zero || mic_page_purge(page);
-        span.hidden = mic_os_guard(page->start, page->block_bytes) == 0;
-    }
+    if (CFG_HARDENED) held_hide(&span, page);
     mic_page_owner_clear(page); /* RF.12 */
     held_push(&span);
     return true;
@@ -138,7 +184,7 @@ bool mic_held_put(mic_page_t *page)
 static size_t held_choose_locked(mic_random_t *random, size_t count, size_t block_bytes,
                                  size_t align_slices, unsigned subproc)
 {
-    const bool full = held_is_full_locked(count << MIC_SLICE_SHIFT);
+    const bool full = held_is_full_locked(count << MIC_SLICE_SHIFT, count << MIC_SLICE_SHIFT);
     const size_t align = align_slices << MIC_SLICE_SHIFT;
     size_t chosen = HELD_SPANS;
     uint32_t seen = 0;
@@ -168,8 +214,10 @@ bool mic_held_take(mic_theap_t *theap, size_t block_bytes, size_t align_slices, 
     if (found) span = held_remove_locked(i);
     mic_lock_release(&held_lock);
     if (!found) return false;
-    if (span.hidden) mic_os_unguard(span.start, block_bytes, 1);
+    held_look(&span);
+    if (span.hidden != 0) mic_os_unguard(span.start, span.hidden, 1);
     *run = span.run;
+    if (CFG_HARDENED) run->zero = true;
     return true;
 }
 

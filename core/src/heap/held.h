@@ -7,7 +7,8 @@
    over as it is, without a call to the system:
 
        guard |block                    | guard      secure: as the program left it
-       guard |guard ...                | guard      hardened: inaccessible, its memory given back
+       guard |guard|0 ...              | guard      hardened: clear, its start inaccessible; looked
+                                                    at before anybody else gets it
 
    It is in no thread heap, and its descriptor has no owner. */
 #ifndef MIC_HEAP_HELD_H
@@ -25,6 +26,8 @@ typedef struct mic_held {
    held, its owner word is 0, and its run is not the caller's any more. Older ones may be freed
    instead. [lock: record] */
 bool mic_held_put(mic_page_t *page);
+/* Hardened: the span may keep its memory while it is held. */
+bool mic_held_keeps(const mic_page_t *page);
 /* A held span of this geometry that was held long enough: its run, with guards in place. *zero: it
    reads as zero. */
 bool mic_held_take(mic_theap_t *theap, size_t block_bytes, size_t align_slices, mic_run_t *run);

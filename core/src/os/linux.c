@@ -171,23 +171,12 @@ int mic_os_decommit(void *address, size_t bytes)
 
 int mic_os_purge(void *address, size_t bytes) { return os_madvise(address, bytes, MADV_DONTNEED); }
 
-#define RESIDENT_CHUNK 512 /* OS pages that are asked for at a time */
-
-size_t mic_os_resident(const void *address, size_t bytes)
+void mic_os_in_memory(const void *address, size_t pages, unsigned char *in)
 {
     const int saved = errno;
-    unsigned char in[RESIDENT_CHUNK];
-    const size_t pages = bytes / mic_os_info.page_bytes;
-    size_t resident = 0;
-    for (size_t done = 0; done < pages; done += RESIDENT_CHUNK) {
-        const size_t left = pages - done;
-        const size_t n = left < RESIDENT_CHUNK ? left : RESIDENT_CHUNK;
-        char *const from = (char *)(uintptr_t)address + done * mic_os_info.page_bytes;
-        const bool told = mincore(from, n * mic_os_info.page_bytes, in) == 0;
-        for (size_t i = 0; i < n; i++) resident += told ? in[i] & 1u : 1u;
-    }
+    void *const from = (void *)(uintptr_t)address;
+    if (mincore(from, pages * mic_os_info.page_bytes, in) != 0) memset(in, 1, pages);
     errno = saved;
-    return resident * mic_os_info.page_bytes;
 }
 
 int mic_os_purge_lazy(void *address, size_t bytes) { return os_madvise(address, bytes, MADV_FREE); }

@@ -34,9 +34,16 @@ int mic_os_decommit(void *address, size_t bytes);
 int mic_os_purge(void *address, size_t bytes);
 /* Same, lazily (MADV_FREE): contents are unknown afterwards. */
 int mic_os_purge_lazy(void *address, size_t bytes);
-/* Bytes of whole OS pages of the range that are in memory; all of it where the system does not
+/* Bit 0 of in[i]: OS page i from the address on is in memory; all are where the system does not
    tell. What is not in memory may have been swapped out. */
+void mic_os_in_memory(const void *address, size_t pages, unsigned char *in);
+/* Bytes of whole OS pages of the range that are in memory. */
 size_t mic_os_resident(const void *address, size_t bytes);
+/* For runs of whole OS pages of the range, in order, each as long as all of it is in memory, or
+   nothing, but for long ones, which come in parts; until the function says false, which is
+   returned then. */
+typedef bool mic_os_run_fun(void *start, size_t bytes, bool resident, void *arg);
+bool mic_os_each_run(const void *address, size_t bytes, mic_os_run_fun *fun, void *arg);
 /* Moves the contents of a committed range to another one by page tables; the source reads as zero
    and stays mapped. Neither is a hole at any moment. An error: nothing happened, the target reads
    as zero. */

@@ -92,10 +92,51 @@ uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough)
 
 /* ---- clear blocks: hardened ---- */
 
-/* From here on clearing takes longer than asking the system what of the block is in memory. If that
-   is at most so much, it is given back instead. */
+void mic_bits_clear_long(void *block, size_t last) { memset(block, 0, last + 8); }
+
+/* A multiple of 128 bytes. Any alignment: blocks have that of 16. */
+typedef uint64_t mic_four_t __attribute__((vector_size(32), aligned(16), may_alias));
+
+static mic_wide bool bits_is_clear_wide(const char *at, const char *end)
+{
+    mic_four_t any = {0, 0, 0, 0};
+    for (; at < end; at += 128) {
+        const mic_four_t *const four = (const void *)at;
+        any |= (four[0] | four[1]) | (four[2] | four[3]);
+        mic_opaque(at);
+    }
+    return (any[0] | any[1] | any[2] | any[3]) == 0;
+}
+
+static bool bits_is_clear_narrow(const char *at, const char *end)
+{
+    mic_pair_t any = {0, 0};
+    for (; at < end; at += 64) {
+        const mic_pair_t *const pair = (const void *)at;
+        any |= (pair[0] | pair[1]) | (pair[2] | pair[3]);
+        mic_opaque(at);
+    }
+    return (any[0] | any[1]) == 0;
+}
+
+static bool bits_is_clear_range(const char *at, const char *end)
+{
+    return mic_has_wide() ? bits_is_clear_wide(at, end) : bits_is_clear_narrow(at, end);
+}
+
+/* A multiple of 128 bytes from the start on, and the rest from the end, some of it twice. */
+bool mic_bits_is_clear_long(const void *block, size_t last)
+{
+    const char *const at = block;
+    mic_assert(last >= 128);
+    if (*(const mic_word64_t *)(const void *)(at + last) != 0) return false;
+    return bits_is_clear_range(at, at + mic_align_down(last, 128)) &&
+           bits_is_clear_range(at + last - 128, at + last);
+}
+
+/* From here on asking the system what of the block is in memory takes less time than clearing it,
+   if that is little. */
 #define LARGE_LOOK_BYTES (128 * MIC_KIB)
-#define LARGE_RESIDENT_SHARE 4
 
 static bool bits_is_large(const mic_page_t *page)
 {
@@ -106,22 +147,43 @@ static bool bits_is_large(const mic_page_t *page)
 /* The block's whole OS pages without the last one, where the canary is. */
 static size_t bits_large_bytes(size_t last) { return mic_align_down(last, mic_os_info.page_bytes); }
 
+/* What is in memory stays there: a page fault takes longer than clearing ten OS pages. What is not
+   may have been swapped out. */
+static bool bits_clear_run(void *start, size_t bytes, bool resident, void *arg)
+{
+    (void)arg;
+    if (resident || mic_os_purge(start, bytes) != 0) memset(start, 0, bytes);
+    return true;
+}
+
 static void bits_clear_large(char *block, size_t last)
 {
     const size_t whole = bits_large_bytes(last);
-    if (mic_os_resident(block, whole) > whole / LARGE_RESIDENT_SHARE ||
-        mic_os_purge(block, whole) != 0)
-        memset(block, 0, whole);
+    (void)mic_os_each_run(block, whole, bits_clear_run, NULL);
     memset(block + whole, 0, last + 8 - whole);
+}
+
+static bool bits_look_run(void *start, size_t bytes, bool resident, void *arg)
+{
+    (void)arg;
+    const char *const at = start;
+    return !resident || bits_is_clear_range(at, at + bytes);
+}
+
+bool mic_bits_is_clear_runs(const void *start, size_t bytes)
+{
+    return mic_os_each_run(start, bytes, bits_look_run, NULL);
 }
 
 bool mic_bits_is_clear_large(const void *block, size_t last)
 {
     last &= ~(size_t)MIC_LAST_LARGE;
     const size_t whole = bits_large_bytes(last);
-    if (mic_os_resident(block, whole) != 0) return mic_bits_is_clear(block, last);
-    /* the rest is a multiple of 16 and 8 bytes too */
-    return mic_bits_is_clear((const char *)block + whole, last - whole);
+    if (!mic_bits_is_clear_runs(block, whole)) return false;
+    const char *const rest = (const char *)block + whole; /* a multiple of 16 and 8 bytes too */
+    const size_t left = last - whole;
+    return left > MIC_LOOK_LONG ? mic_bits_is_clear_long(rest, left)
+                                : mic_bits_is_clear(rest, left);
 }
 
 void mic_bits_clear_block(const mic_page_t *page, size_t index)
@@ -130,8 +192,20 @@ void mic_bits_clear_block(const mic_page_t *page, size_t index)
     char *const block = mic_page_block(page, index);
     if (bits_is_large(page))
         bits_clear_large(block, mic_bits_last(page));
+    else if (mic_bits_last(page) > MIC_CLEAR_LONG)
+        mic_bits_clear_long(block, mic_bits_last(page));
     else
         mic_bits_clear(block, mic_bits_last(page));
+}
+
+void mic_bits_put_start(mic_page_t *page, size_t index)
+{
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, index >> 6);
+    mic_bits_clear_block(page, index);
+    mic_compiler_barrier();
+    mic_store_relaxed(live, mic_load_relaxed(live) & ~((uint64_t)1 << (index & 63)));
+    mic_compiler_barrier();
+    page->used--;
 }
 
 void mic_bits_extend(mic_page_t *page, uint32_t blocks)
@@ -268,13 +342,7 @@ void mic_bits_put(mic_page_t *page, size_t index)
         void *const block = mic_page_block(page, index);
         *mic_canary_place(page, block) = mic_canary_of(block);
     }
-    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, index >> 6);
-    const uint64_t bit = (uint64_t)1 << (index & 63);
-    mic_bits_clear_block(page, index);
-    mic_compiler_barrier();
-    mic_store_relaxed(live, mic_load_relaxed(live) & ~bit);
-    mic_compiler_barrier();
-    page->used--;
+    mic_bits_put_start(page, index);
 }
 
 /* [atomic: relaxed] for the next slow path that may report */

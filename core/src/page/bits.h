@@ -46,7 +46,7 @@ typedef struct mic_word {
                                    see mic_bits_is_clear_large */
 } mic_word_t;
 
-#define MIC_LAST_LARGE 1u
+#define MIC_LAST_LARGE 1u /* above MIC_LOOK_LONG */
 
 /* what is wrong with a pointer that is to be freed, resized or measured */
 typedef enum mic_verdict {
@@ -102,14 +102,33 @@ mic_inline void mic_bits_clear(void *block, size_t last)
         end[-1] = none;
     }
 }
-/* The same of large blocks of the system's memory, for which `last` has a mark: where the system
-   holds no OS pages they are clear, and none are fetched for a look. */
+/* The same for longer ones, by a call. */
+void mic_bits_clear_long(void *block, size_t last);
+bool mic_bits_is_clear_long(const void *block, size_t last);
+/* From here on a call costs less than 16 bytes at a time. */
+#define MIC_CLEAR_LONG ((size_t)512)
+#define MIC_LOOK_LONG ((size_t)256)
+/* False: it is long. One comparison for most blocks. */
+mic_inline bool mic_bits_try_clear(void *block, size_t last)
+{
+    if (mic_unlikely(last > 64)) {
+        if (mic_unlikely(last > MIC_CLEAR_LONG)) return false;
+        mic_bits_clear(block, last);
+    } else {
+        mic_bits_clear(block, last);
+    }
+    return true;
+}
+/* Large blocks of the system's memory, for which `last` has a mark: where the system holds no OS
+   pages they are clear, and none are fetched for a look. */
 bool mic_bits_is_clear_large(const void *block, size_t last);
+/* Whole OS pages, those of them that are in memory. */
+bool mic_bits_is_clear_runs(const void *start, size_t bytes);
 
-/* False for those with the mark too: they are not looked at here. */
+/* False for long ones, and those with the mark: they are not looked at here. */
 mic_inline bool mic_bits_is_clear(const void *block, size_t last)
 {
-    if (mic_unlikely((last & MIC_LAST_LARGE) != 0)) return false;
+    if (mic_unlikely(last > MIC_LOOK_LONG)) return false;
     const char *at = block;
     const mic_pair_t *const end = (const void *)(at + last);
     mic_pair_t any = {*(const mic_word64_t *)(const void *)end, 0};
@@ -177,14 +196,15 @@ mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t 
 }
 
 /* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
-   wrong or unusual, ask mic_bits_check. The caller looks at `used` afterwards. */
+   wrong or unusual, ask mic_bits_check; or clearing the block is worth a call. The caller looks at
+   `used` afterwards. */
 mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
 {
     size_t index = 0; /* not needed; compilers warn */
     uint64_t lives = 0;
     if (mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives))) return false;
     if (CFG_HARDENED) {
-        mic_bits_clear(p, mic_bits_last(page));
+        if (mic_unlikely(!mic_bits_try_clear(p, mic_bits_last(page)))) return false;
         mic_compiler_barrier();
     }
     mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
@@ -265,7 +285,8 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
 /* The rule above, for any pointer into the page; *index: the block that holds it, where there is
    one. May be asked by any thread. */
 mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *index);
-/* A checked block is free. */
+/* A checked block is free; the first: and the page has handed out nothing but starts of blocks. */
+void mic_bits_put_start(mic_page_t *page, size_t index);
 void mic_bits_put(mic_page_t *page, size_t index);
 /* Carves about `blocks` more. */
 void mic_bits_extend(mic_page_t *page, uint32_t blocks);

@@ -20,6 +20,11 @@ void mic_guard_tail(const mic_page_t *page);
 /* Makes all of the blocks read as zero by giving their memory back. False: the system refused, or
    it is the program's memory. */
 bool mic_page_purge(const mic_page_t *page);
+/* Hardened: a span that is to be freed reads as zero from now on (MIC_PAGE_CLEARED or EMPTIED);
+   `keep`: it may keep its memory. Not under a lock: it takes as long as writing the block. */
+void mic_page_clear_span(mic_page_t *page, bool keep);
+/* Makes a span that cannot be purged read as zero. */
+void mic_page_clear_resident(const mic_page_t *page);
 /* Before the page's run is given back. */
 void mic_unguard_page(const mic_page_t *page);
 

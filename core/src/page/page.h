@@ -56,7 +56,8 @@ typedef enum mic_page_kind {
 #define MIC_PAGE_ACTIVE 8u     /* its thread heap's active page of the class */
 #define MIC_PAGE_UNUSED 32u    /* [lock: record] RF.21, about to be released */
 /* [exclusive: the only block's user] */
-#define MIC_PAGE_EMPTIED 16u /* span whose pages were moved away: it reads as zero */
+#define MIC_PAGE_EMPTIED 16u /* span whose memory was moved away or given back: it reads as zero */
+#define MIC_PAGE_CLEARED 64u /* hardened: so does this one, which kept its memory */
 
 /* How often a span may be moved by page tables before it is copied. */
 #define MIC_MOVED_PIECES 4
