@@ -14,6 +14,9 @@ use mimalloc_core_sys as sys;
 /// The core aligns every block to this, be it smaller than that itself.
 const NATURAL_ALIGN: usize = 16;
 
+/// Requests up to this take the shortest path of the core.
+const SHORT_PATH_MAX: usize = 4096;
+
 /// True if the functions without an alignment do: always when the alignment is no larger than the
 /// size, up to [`NATURAL_ALIGN`]. In this library for smaller blocks too, so the size is not asked,
 /// which matters where it is not a constant. Where the layout is one, so is this.
@@ -61,7 +64,10 @@ unsafe impl Backend for crate::MiMalloc {
     }
 
     #[inline(always)]
-    unsafe fn realloc(&self, block: *mut u8, _old: Layout, new: Layout) -> *mut u8 {
+    unsafe fn realloc(&self, block: *mut u8, old: Layout, new: Layout) -> *mut u8 {
+        if is_plain(new) && has_to_move(old.size(), new.size()) {
+            return move_block(block, old, new);
+        }
         let block = if is_plain(new) {
             sys::mi_realloc(block.cast(), new.size())
         } else {
@@ -69,6 +75,29 @@ unsafe impl Backend for crate::MiMalloc {
         };
         block.cast()
     }
+}
+
+/// True if a block that was asked for with the old size is too small for the new one, as it mostly is
+/// when a vector grows, and both are served by the shortest paths: then there is nothing to be learned
+/// about the old one, which costs more than to allocate, to copy and to free. Not where the core looks
+/// at the block to be resized before anything else happens.
+#[inline(always)]
+const fn has_to_move(old: usize, new: usize) -> bool {
+    let is_checked = cfg!(any(feature = "secure", feature = "debug"));
+    !is_checked && new <= SHORT_PATH_MAX && new > NATURAL_ALIGN && new / 2 >= old
+}
+
+/// # Safety
+///
+/// As for `realloc`; the alignment of both layouts is plain, and the new one is larger.
+#[inline(always)]
+unsafe fn move_block(block: *mut u8, old: Layout, new: Layout) -> *mut u8 {
+    let fresh = sys::mi_malloc(new.size()).cast::<u8>();
+    if !fresh.is_null() {
+        ptr::copy_nonoverlapping(block, fresh, old.size());
+        free(block, old);
+    }
+    fresh
 }
 
 pub(crate) struct RawHeap(NonNull<sys::mi_heap_t>);
