@@ -111,21 +111,26 @@ fn the_package_has_all_sources_of_the_core() {
     }
 }
 
-#[test]
-fn the_packages_build_without_a_network() {
-    // Beside each other, as if both had come from the registry.
-    let workspace = folder("offline");
-    let packages = unpacked();
+/// An empty workspace with a folder `user/src` for a package that depends on both packages: they are
+/// found beside each other, as if they had come from the registry.
+fn user_workspace(name: &str) -> PathBuf {
+    let workspace = folder(name);
     let text = format!(
         "[workspace]\nresolver = \"2\"\nmembers = [\"user\"]\n\n[patch.crates-io]\n\
          mimalloc-core-sys = {{ path = \"{0}/mimalloc-core-sys-{VERSION}\" }}\n\
          mimalloc-core = {{ path = \"{0}/mimalloc-core-{VERSION}\" }}\n",
-        packages.display()
+        unpacked().display()
     );
     fs::write(workspace.join("Cargo.toml"), text).unwrap();
     // The versions that were downloaded for the tests.
     fs::copy(self::workspace().join("Cargo.lock"), workspace.join("Cargo.lock")).unwrap();
     fs::create_dir_all(workspace.join("user/src")).unwrap();
+    workspace
+}
+
+#[test]
+fn the_packages_build_without_a_network() {
+    let workspace = user_workspace("offline");
     let manifest = format!(
         "[package]\nname = \"user\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n\
          [dependencies]\nmimalloc-core = \"{VERSION}\"\nmimalloc-core-sys = \"{VERSION}\"\n"
@@ -157,6 +162,47 @@ fn the_packages_build_without_a_network() {
     .unwrap();
     let output = succeed(cargo().current_dir(&workspace).args(["run", "--offline", "--quiet"]));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "is ours: true\n");
+}
+
+/// Global symbols that a program defines; None without nm.
+fn defined_by(program: &Path) -> Option<String> {
+    let output = Command::new("nm").arg("--defined-only").arg(program).output().ok()?;
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split_once(" T ").map(|(_, name)| name));
+    Some(names.fold(String::from(" "), |all, name| all + name + " "))
+}
+
+/// The example for users as their own program, where all of malloc is ours, and where the names are
+/// those of the headers: it links, it works, and the symbols are there.
+#[test]
+fn the_example_runs_with_each_choice_of_names() {
+    let workspace = user_workspace("names");
+    let example = unpacked().join(format!("mimalloc-core-{VERSION}/examples/global.rs"));
+    fs::copy(example, workspace.join("user/src/main.rs")).unwrap();
+    for (features, profile, present, absent) in [
+        ("\"unprefixed\"", "dev", &["mi_malloc"][..], &["malloc", "mimalloc_core_malloc"][..]),
+        ("\"override\"", "dev", &["malloc", "_Znwm", "mimalloc_core_malloc"], &["mi_malloc"]),
+        ("\"override\", \"unprefixed\"", "release", &["malloc", "_Znwm", "mi_malloc"], &[]),
+    ] {
+        let manifest = format!(
+            "[package]\nname = \"user\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n[dependencies]\n\
+             mimalloc-core = {{ version = \"{VERSION}\", features = [{features}] }}\n"
+        );
+        fs::write(workspace.join("user/Cargo.toml"), manifest).unwrap();
+        let mut run = cargo();
+        run.current_dir(&workspace).args(["run", "--offline", "--quiet", "--profile", profile]);
+        let said = succeed(&mut run).stdout;
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.starts_with("with 5000 words: "), "{features}: {said}");
+        let folder = if profile == "dev" { "debug" } else { profile };
+        let Some(names) = defined_by(&workspace.join("target").join(folder).join("user")) else {
+            return skip("symbols of the example", "nm is missing");
+        };
+        let has = |name: &str| names.contains(&format!(" {name} "));
+        assert!(present.iter().all(|name| has(name)), "{features}: not all of {present:?}");
+        assert!(!absent.iter().any(|name| has(name)), "{features}: one of {absent:?}");
+    }
 }
 
 /// Debian's compiler is the one that `rust-version` of the raw bindings names.
