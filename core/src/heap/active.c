@@ -39,7 +39,7 @@ mic_inline mic_block_t *refill_hand_out(mic_theap_t *theap, unsigned cls, mic_bl
                                         uint32_t n, bool in_order)
 {
     const uint64_t bit = (uint64_t)1 << cls;
-    theap->given[cls] = (uint16_t)(n - 1);
+    theap->given[cls] = n - 1;
     theap->totals.n[cls] += n;
     theap->in_order = (theap->in_order & ~bit) | (in_order ? bit : 0);
     mic_compiler_barrier();
@@ -139,7 +139,7 @@ mic_inline mic_block_t *refill_word(mic_theap_t *theap, mic_page_t *page)
     const unsigned cls = page->cls;
     const uint32_t n = mic_bits_refill(page, &theap->word[cls], &theap->ahead[cls], &theap->random);
     if (mic_unlikely(n == 0)) return NULL;
-    theap->given[cls] = (uint16_t)(n - 1);
+    theap->given[cls] = n - 1;
     if (CFG_HARDENED) theap->taken[cls] += n;
     theap->totals.n[cls] += n;
     theap->rotation ^= mic_random_next(&theap->random) & ~(uint64_t)1; /* stays odd */
@@ -210,7 +210,7 @@ static size_t active_cut_list(mic_theap_t *theap, mic_page_t *page, size_t most)
     const uint32_t used = page->used;
     mic_page_return_active(page, rest);
     const uint32_t back = used - page->used;
-    theap->given[page->cls] = (uint16_t)(theap->given[page->cls] - back);
+    theap->given[page->cls] -= back;
     theap->totals.n[page->cls] -= back;
     theap->in_order &= ~((uint64_t)1 << page->cls);
     return stay;
@@ -221,7 +221,7 @@ size_t mic_active_cut(mic_theap_t *theap, mic_page_t *page, size_t most)
     if (!CFG_BITS) return active_cut_list(theap, page, most);
     mic_word_t *const word = &theap->word[page->cls];
     const uint32_t back = mic_bits_cut(page, word, most);
-    theap->given[page->cls] = (uint16_t)(theap->given[page->cls] - back);
+    theap->given[page->cls] -= back;
     theap->totals.n[page->cls] -= back;
     if (CFG_HARDENED) theap->taken[page->cls] -= back;
     return mic_bit_count(word->bits);

@@ -61,7 +61,6 @@ typedef struct mic_record {
 } mic_record_t;
 
 _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address");
-_Static_assert(MIC_SLICE_SHIFT != 15 || sizeof(mic_record_t) <= 4096, "one OS page for a thread");
 
 /* heaps are aligned to this, so that neighbours have different places in the cache */
 #define MIC_HEAP_SHIFT 7

@@ -38,7 +38,6 @@ typedef struct mic_theap_totals {
     uint64_t n[(MIC_TOTAL_COUNT + 1u) & ~1u]; /* an even number: two are added at a time */
 } mic_theap_totals_t;
 _Static_assert(MIC_CLASS_COUNT <= 64, "a bit each, below");
-_Static_assert(MIC_SLICE_BYTES / MIC_BLOCK_MIN_BYTES <= UINT16_MAX, "blocks of a page, below");
 
 /* [owner] guarded sampling (heap/sample.h) */
 typedef struct mic_sample {
@@ -68,7 +67,7 @@ typedef struct mic_theap {
     mic_page_t *active[MIC_CLASS_COUNT];               /* [owner] */
     mic_page_t *queue[MIC_CLASS_COUNT];      /* [owner] first page with room, not the active one */
     mic_page_t *queue_last[MIC_CLASS_COUNT]; /* [owner] */
-    uint16_t given[MIC_CLASS_COUNT]; /* [owner] length of the active list when it was made */
+    uint32_t given[MIC_CLASS_COUNT]; /* [owner] length of the active list when it was made */
     mic_page_t *pages;               /* [lock: record] all pages, by all_next */
     size_t page_count;               /* [lock: record] */
     uint32_t polls;                  /* [owner] pages with the poll mark, at least */

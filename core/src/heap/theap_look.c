@@ -9,7 +9,7 @@ mic_racy_read const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, u
 
 mic_racy_read size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls)
 {
-    return *(const volatile uint16_t *)&theap->given[cls];
+    return *(const volatile uint32_t *)&theap->given[cls];
 }
 
 mic_racy_read size_t mic_theap_left_seen(const mic_theap_t *theap, unsigned cls)
