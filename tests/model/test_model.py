@@ -31,7 +31,7 @@ SEED = int(os.environ.get("MI_TEST_SEED", time.time_ns() % 1_000_000))
 CC = os.environ.get("CC", "gcc").split()
 
 SHIPPING = [mutate.REMOTE, mutate.DRAIN, mutate.POOL, mutate.PAGE, mutate.THEAP, mutate.HEAP, mutate.FREE,
-            mutate.REAP, "heap/active.c", "page/guard.c", "alloc/misuse.c"]  # fmt: skip
+            mutate.REAP, "heap/active.c", "heap/theap_look.c", "page/guard.c", "alloc/misuse.c"]  # fmt: skip
 SCENARIOS = [
     "drain", "two_freers", "reuse", "poll", "late_token", "give_up", "same_word", "exit", "adopt",
     "adopt_exit", "steal", "steal_blocked", "chain", "take_over", "late", "destroy",

@@ -33,7 +33,7 @@ void mic_free_emptied(mic_page_t *page)
 }
 
 /* The page's owner is the calling thread. */
-static void free_local_slow(mic_page_t *page, size_t index)
+static mic_noinline void free_local_slow(mic_page_t *page, size_t index)
 {
     mic_record_t *const record = mic_tls.record;
     mic_record_enter(record);
@@ -128,14 +128,16 @@ mic_inline bool free_long_local(void *p)
     return true;
 }
 
-/* Another thread's block in the first slice of a page of the main region; false: none such. */
-mic_inline bool free_plain_remote(void *p)
+/* Another thread's block in the first slice of a page of the main region, or with policy "list" one
+   of an own page that is full; false: none such. */
+mic_inline bool free_plain(void *p)
 {
     mic_page_t *page = NULL;
     if (mic_unlikely(!mic_page_find_main(p, &page))) return false;
     const uintptr_t owner = mic_page_owner(page);
+    const bool own = mic_record_of_owner(owner) == mic_tls.record;
     if (mic_unlikely(owner == 0) || mic_unlikely((owner & MIC_OWNER_INNER) != 0) ||
-        mic_record_of_owner(owner) == mic_tls.record)
+        (own && (CFG_BITS || (owner & MIC_OWNER_TAGS) != MIC_OWNER_FULL)))
         return false;
     size_t index;
     if (CFG_BITS) {
@@ -150,6 +152,10 @@ mic_inline bool free_plain_remote(void *p)
         if (mic_unlikely(index * page->block_bytes != offset) ||
             mic_unlikely(index >= page->reserved))
             return false;
+        if (own) {
+            free_local_slow(page, index);
+            return true;
+        }
     }
     const size_t slice =
         ((uintptr_t)page - mic_load_fast(&mic_region.descriptors)) / MIC_DESCRIPTOR_BYTES;
@@ -179,7 +185,7 @@ static mic_noinline void free_located(void *p)
 void mic_free_slow(void *p)
 {
     if (CFG_HARDENED && free_long_local(p)) return;
-    if (mic_likely(free_plain_remote(p)) || p == NULL) return; /* by far the most frequent here */
+    if (mic_likely(free_plain(p)) || p == NULL) return; /* by far the most frequent here */
     free_located(p);
 }
 

@@ -47,6 +47,14 @@ mic_inline mic_block_t *refill_hand_out(mic_theap_t *theap, unsigned cls, mic_bl
     return list;
 }
 
+bool mic_active_is_poor(const mic_theap_t *theap, unsigned cls)
+{
+    const mic_page_t *const page = theap->active[cls];
+    if (CFG_BITS || theap->queue[cls] == NULL || mic_page_can_extend(page)) return false;
+    const uint32_t count = mic_page_local_count(page);
+    return count != 0 && count < REFILL_FEW;
+}
+
 static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fresh_zero)
 {
     const unsigned cls = page->cls;
@@ -178,7 +186,11 @@ mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls)
         return refill_bits(theap, page, &fresh_zero);
     }
     const uint32_t count = mic_page_local_count(page);
-    if (count < REFILL_FEW) return NULL;
+    if (count < REFILL_FEW) {
+        /* a refill would do the same for large blocks, if there is no other page */
+        const bool large = page->block_bytes > REFILL_FEW_BYTES_MAX;
+        if (count == 0 || !large || theap->queue[cls] != NULL) return NULL;
+    }
     return refill_hand_out(theap, cls, mic_page_take_local(page), count, false);
 }
 

@@ -47,6 +47,9 @@ mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh
    zero. Policy "list": only what was freed into the page, if that is not too little. NULL: nothing
    happened, go the long way. */
 mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls);
+/* Policy "list": the active page has nothing but a few freed blocks, and others wait with perhaps
+   more. */
+bool mic_active_is_poor(const mic_theap_t *theap, unsigned cls);
 /* At most `most` stay for malloc, the others go back to the page. Returns how many stay. */
 size_t mic_active_cut(mic_theap_t *theap, mic_page_t *page, size_t most);
 /* All go back to the page. */

@@ -46,6 +46,13 @@ typedef struct mic_subproc {
 
 extern mic_subproc_t mic_subproc_main;
 
+/* Where pages of a thread heap come from. */
+mic_inline const mic_place_t *mic_theap_place(const mic_theap_t *theap)
+{
+    const mic_heap_t *const heap = mic_theap_heap(theap);
+    return heap == NULL ? &mic_place_any : &heap->place;
+}
+
 /* ---- heaps ---- */
 
 /* A heap whose pages come from the place. NULL with ENOMEM. */

@@ -47,12 +47,6 @@ void mic_theap_reseed(mic_theap_t *theap)
 /* of first-class heaps the record has others */
 static bool theap_is_default(const mic_theap_t *theap) { return theap == &theap->record->theap; }
 
-static const mic_place_t *theap_place(const mic_theap_t *theap)
-{
-    const mic_heap_t *const heap = mic_theap_heap(theap);
-    return heap == NULL ? &mic_place_any : &heap->place;
-}
-
 /* ---- queues: [owner] ---- */
 
 static void theap_enqueue(mic_theap_t *theap, mic_page_t *page)
@@ -161,55 +155,6 @@ mic_page_t *mic_theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run, 
     else if ((page->flags & MIC_PAGE_POLL) != 0)
         theap->polls++;
     return page;
-}
-
-/* Of a run whose block is to be aligned the slices in front of the last one before it go back. */
-static void theap_trim_lead(mic_run_t *run, size_t align_slices)
-{
-    if (MIC_SPAN_LEAD == 0 || align_slices <= MIC_SPAN_LEAD) return;
-    mic_run_t front = *run;
-    front.count = (uint32_t)(align_slices - MIC_SPAN_LEAD);
-    run->slice += front.count;
-    run->count -= front.count;
-    mic_run_free(front);
-}
-
-mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero)
-{
-    const size_t slices = mic_span_slices(bytes);
-    const size_t align_slices = mic_max(1, alignment >> MIC_SLICE_SHIFT);
-    const size_t lead = MIC_SPAN_LEAD == 0 ? 0 : align_slices;
-    mic_run_t run;
-    if (slices + lead > UINT32_MAX || align_slices > UINT32_MAX) return NULL;
-    const size_t block_bytes = mic_span_block_bytes(bytes);
-    if (mic_held_take(theap, block_bytes, align_slices, &run)) {
-        *zero = run.zero;
-        return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, true);
-    }
-    if (!mic_run_alloc(MIC_PAGE_SPAN, slices + lead, align_slices, theap_place(theap), &run))
-        return NULL;
-    *zero = run.zero;
-    theap_trim_lead(&run, align_slices);
-    return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, false);
-}
-
-mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero)
-{
-    const size_t slices = mic_span_slices(bytes);
-    const size_t run_phase = (phase + MIC_SEGMENT_SLICES - MIC_SPAN_LEAD) % MIC_SEGMENT_SLICES;
-    mic_run_t run;
-    if (slices > UINT32_MAX - MIC_SPAN_LEAD ||
-        !mic_run_alloc_room(slices + MIC_SPAN_LEAD, run_phase, theap_place(theap), &run))
-        return NULL;
-    *zero = run.zero;
-    return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes), false);
-}
-
-void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
-{
-    const size_t before = page->slices;
-    mic_page_resize_span(page, slices, block_bytes);
-    mic_theap_count_resized(before, slices);
 }
 
 /* ---- freeing ---- */
@@ -350,22 +295,55 @@ static void theap_retire_active(mic_theap_t *theap, unsigned cls)
 /* Pages of the queue that are tried; all but the first one only if they may have nothing yet. */
 #define QUEUE_TRIES (CFG_HARDENED ? 4 : 1)
 
-static mic_page_t *theap_activate_first(mic_theap_t *theap, unsigned cls)
+/* With hardly a free block in any page, pages take turns all the time, and nearly each free meets a
+   full one. So a class may have so many more pages than it needs, if of the page that has waited
+   longest less than such a part is free. */
+#define EXTRA_SHARE 16
+#define POOR_SHARE 32
+
+static bool theap_prefers_fresh_locked(mic_theap_t *theap, const mic_page_t *page)
+{
+    const unsigned cls = page->cls;
+    if (CFG_BITS || page->kind != MIC_PAGE_SMALL || !theap_is_default(theap)) return false;
+    const uint32_t pages = theap->class_pages[cls];
+    const uint32_t need = (uint32_t)mic_min(theap->class_need[cls], pages);
+    theap->class_need[cls] = need;
+    return pages < need + need / EXTRA_SHARE && !mic_page_can_extend(page) &&
+           mic_page_local_count(page) < page->reserved / POOR_SHARE;
+}
+
+/* The first page of the queue, or none when there is none or, if it `may` be so, a fresh one is
+   better. What is still active goes to the end: until it is the first again more blocks are freed
+   into it, without a slow path, since it is not full. */
+static mic_page_t *theap_activate_first(mic_theap_t *theap, unsigned cls, bool may)
 {
     mic_lock_acquire(&theap->record->lock); /* RF.21 */
-    mic_page_t *const page = theap->queue[cls];
-    if (page != NULL) {
+    mic_page_t *page = theap->queue[cls], *const before = theap->active[cls];
+    if (page == NULL) {
+        theap->class_need[cls] = theap->class_pages[cls] + 1;
+    } else {
         theap_dequeue(theap, page);
-        theap_set_active(theap, page);
+        if (before != NULL) {
+            before->flags &= (uint8_t)~MIC_PAGE_ACTIVE;
+            theap->active[cls] = NULL;
+            theap_enqueue(theap, before);
+        }
+        if (may && theap_prefers_fresh_locked(theap, page)) {
+            theap_enqueue(theap, page); /* the next one may be better */
+            page = NULL;
+        } else {
+            theap_set_active(theap, page);
+        }
     }
     mic_lock_release(&theap->record->lock);
     return page;
 }
 
-static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
+static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bool may,
+                                            bool *fresh_zero)
 {
     for (int tries = 0; tries < QUEUE_TRIES; tries++) {
-        mic_page_t *const page = theap_activate_first(theap, cls);
+        mic_page_t *const page = theap_activate_first(theap, cls, may);
         if (page == NULL) return NULL;
         theap->totals.n[MIC_TOTAL_SEARCHED]++;
         mic_block_t *const block = mic_active_refill(theap, page, fresh_zero);
@@ -373,6 +351,31 @@ static mic_block_t *theap_refill_from_queue(mic_theap_t *theap, unsigned cls, bo
         theap_retire_active(theap, cls);
     }
     return NULL;
+}
+
+/* From the active page; if that has nothing, or few and others perhaps more, from the queue. */
+static mic_block_t *theap_refill_owned(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
+{
+    if (theap->active[cls] != NULL && !mic_active_is_poor(theap, cls)) {
+        mic_block_t *const block = mic_active_refill(theap, theap->active[cls], fresh_zero);
+        if (block != NULL) return block;
+        theap_retire_active(theap, cls);
+    }
+    theap->totals.n[MIC_TOTAL_SEARCHES]++;
+    mic_block_t *const block = theap_refill_from_queue(theap, cls, true, fresh_zero);
+    if (block != NULL || theap->active[cls] == NULL) return block;
+    return mic_active_refill(theap, theap->active[cls], fresh_zero); /* RF.21 emptied the queue */
+}
+
+mic_block_t *mic_theap_refill_freed(mic_theap_t *theap, unsigned cls)
+{
+    bool fresh_zero;
+    const mic_page_t *const page = theap->active[cls];
+    mic_block_t *const block = mic_active_take_freed(theap, cls);
+    if (block != NULL || CFG_BITS || page == NULL || theap->queue[cls] == NULL ||
+        mic_page_can_extend(page))
+        return block;
+    return theap_refill_owned(theap, cls, &fresh_zero);
 }
 
 /* RF.16 */
@@ -405,27 +408,22 @@ static void theap_drain(mic_theap_t *theap)
 mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero)
 {
     *fresh_zero = false;
-    mic_block_t *block;
-    if (theap->active[cls] != NULL) {
-        block = mic_active_refill(theap, theap->active[cls], fresh_zero);
-        if (block != NULL) return block;
-        theap_retire_active(theap, cls);
-    }
-    theap->totals.n[MIC_TOTAL_SEARCHES]++;
-    block = theap_refill_from_queue(theap, cls, fresh_zero);
+    mic_block_t *block = theap_refill_owned(theap, cls, fresh_zero);
     if (block != NULL) return block;
     theap_drain(theap);
     if (theap_poll_is_due(theap)) theap_poll(theap);
-    block = theap_refill_from_queue(theap, cls, fresh_zero);
+    block = theap_refill_from_queue(theap, cls, true, fresh_zero);
     if (block == NULL && theap_steal(theap, cls))
-        block = theap_refill_from_queue(theap, cls, fresh_zero);
+        block = theap_refill_from_queue(theap, cls, false, fresh_zero);
     if (block != NULL) return block;
     mic_theap_tidy(theap);
     mic_record_reap_others(theap->record);
     mic_run_t run;
     if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
-                       theap_place(theap), &run))
-        return NULL;
+                       mic_theap_place(theap), &run)) {
+        theap->class_need[cls] = 0; /* no more than is needed, for now */
+        return theap_refill_from_queue(theap, cls, false, fresh_zero);
+    }
     mic_page_t *const page = mic_theap_add_page(theap, cls, run, 0, false);
     theap_set_active(theap, page);
     return mic_active_refill(theap, page, fresh_zero);
@@ -575,24 +573,4 @@ void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep)
             theap_release_run(page);
         }
     }
-}
-
-bool mic_theap_is_valid(const mic_theap_t *theap)
-{
-    size_t count = 0;
-    for (const mic_page_t *page = theap->pages; page != NULL; page = page->all_next) {
-        const bool active = (page->flags & MIC_PAGE_ACTIVE) != 0;
-        const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
-        const bool full = (mic_page_owner(page) & MIC_OWNER_FULL) != 0;
-        const unsigned cls = page->cls;
-        if (mic_page_theap(page) != theap) return false;
-        if (mic_record_of_owner(mic_page_owner(page)) != theap->record) return false;
-        if (page->kind != MIC_PAGE_SPAN) {
-            if (active + queued + full != 1) return false;
-            if (active && theap->active[cls] != page) return false;
-            if (!mic_active_is_valid(theap, page)) return false;
-        }
-        count++;
-    }
-    return count == theap->page_count;
 }

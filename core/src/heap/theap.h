@@ -78,6 +78,8 @@ typedef struct mic_theap {
     struct mic_theap *heap_next; /* [lock: heaps] of the same heap; stays when it goes */
     struct mic_theap *record_next, *record_prev; /* [lock: record] others of the same record */
     uint32_t class_pages[MIC_CLASS_COUNT + 1];   /* [lock: record] pages of each class */
+    /* [owner] how many it had when it last needed one more, or has had since, if fewer */
+    uint32_t class_need[MIC_CLASS_COUNT];
     size_t tidy_level; /* [owner] pages from which on empty ones are looked for; heap/reap.c */
     bool pages_left;   /* [lock: record] a class may have totals and no page */
     uint64_t in_order; /* [owner] classes whose active list is as it was carved, a bit each */
@@ -129,6 +131,9 @@ mic_inline bool mic_theap_is_of(const mic_theap_t *theap, const struct mic_heap 
 /* The next non-empty active list of the class: the block to return, or NULL when out of memory.
    *fresh_zero: the block reads as zero but for its first word. */
 mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero);
+/* Policy "list": the same of what was freed into the active page or the first one of the queue,
+   without work that can wait. NULL: ask mic_theap_refill. */
+mic_block_t *mic_theap_refill_freed(mic_theap_t *theap, unsigned cls);
 /* One block of its own run of slices. alignment: a power of two, at least a slice.  The block
    starts at the page's start. */
 /* A page on a claimed run, linked and owned. Of a span only: block_bytes; its guards are there. */

@@ -1,6 +1,7 @@
 /* What others see of a thread heap while its thread goes on, and what checks find. Any thread; see
    theap.h. */
-#include "heap/theap.h"
+#include "heap/active.h"
+#include "heap/heap.h"
 
 mic_racy_read const mic_block_t *mic_theap_list_seen(const mic_theap_t *theap, unsigned cls)
 {
@@ -15,6 +16,26 @@ mic_racy_read size_t mic_theap_given_seen(const mic_theap_t *theap, unsigned cls
 mic_racy_read size_t mic_theap_left_seen(const mic_theap_t *theap, unsigned cls)
 {
     return mic_bit_count(*(const volatile uint64_t *)&theap->word[cls].bits);
+}
+
+bool mic_theap_is_valid(const mic_theap_t *theap)
+{
+    size_t count = 0;
+    for (const mic_page_t *page = theap->pages; page != NULL; page = page->all_next) {
+        const bool active = (page->flags & MIC_PAGE_ACTIVE) != 0;
+        const bool queued = (page->flags & MIC_PAGE_QUEUED) != 0;
+        const bool full = (mic_page_owner(page) & MIC_OWNER_FULL) != 0;
+        const unsigned cls = page->cls;
+        if (mic_page_theap(page) != theap) return false;
+        if (mic_record_of_owner(mic_page_owner(page)) != theap->record) return false;
+        if (page->kind != MIC_PAGE_SPAN) {
+            if (active + queued + full != 1) return false;
+            if (active && theap->active[cls] != page) return false;
+            if (!mic_active_is_valid(theap, page)) return false;
+        }
+        count++;
+    }
+    return count == theap->page_count;
 }
 
 void *mic_theap_find_damage(const mic_theap_t *theap)

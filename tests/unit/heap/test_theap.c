@@ -223,6 +223,72 @@ static void test_no_memory(void **state)
     assert_int_equal(used(), before);
 }
 
+/* Fills pages of class 0 exactly; returns how many blocks they have. */
+static size_t fill_pages(void **blocks, size_t pages)
+{
+    size_t n = 1;
+    blocks[0] = take(A, 0);
+    const size_t per_page = mic_page_of(blocks[0])->reserved;
+    while (n < pages * per_page) assert_non_null(blocks[n++] = take(A, 0));
+    assert_int_equal(A->class_pages[0], pages);
+    return n;
+}
+
+/* Policy "list": an active page with few free blocks waits in the queue when others have some. */
+static void test_few_wait(void **state)
+{
+    (void)state;
+    if (CFG_BITS) return;
+    enum { PAGES = 3 };
+    static void *blocks[PAGES * MIC_SLICE_BYTES / 16];
+    const size_t n = fill_pages(blocks, PAGES);
+    mic_page_t *const active = A->active[0];
+    give(A, blocks[0]);
+    give(A, blocks[n - 1]);
+    assert_ptr_equal(take(A, 0), blocks[0]);
+    assert_int_equal(active->flags & (MIC_PAGE_QUEUED | MIC_PAGE_ACTIVE), MIC_PAGE_QUEUED);
+    assert_int_equal(mic_page_owner(active) & MIC_OWNER_TAGS, 0);
+    assert_true(mic_theap_is_valid(A));
+    assert_ptr_equal(take(A, 0), blocks[n - 1]);
+    assert_int_equal(A->class_pages[0], PAGES);
+    for (size_t i = 0; i < n; i++) give(A, blocks[i]);
+    mic_theap_collect(A);
+    assert_true(mic_theap_is_valid(A));
+}
+
+/* Policy "list": a class of many pages that have hardly anything free gets a 16th more and not more,
+   and does without when the system gives nothing. */
+static void test_extra_pages(void **state)
+{
+    (void)state;
+    if (CFG_BITS) return;
+    enum { PAGES = 32, ALL = (PAGES + 64) * MIC_SLICE_BYTES / 16 };
+    static void *blocks[ALL];
+    size_t n = fill_pages(blocks, PAGES);
+    const size_t per_page = n / PAGES;
+    for (int round = 0; round < 10; round++) {
+        for (size_t i = 0; i < PAGES; i++) give(A, blocks[i * per_page + 7]);
+        for (size_t i = 0; i < PAGES; i++) blocks[i * per_page + 7] = take(A, 0);
+        assert_in_range(A->class_pages[0], PAGES, PAGES + PAGES / 16);
+    }
+    assert_true(A->class_pages[0] > PAGES);
+    fake_os_fail(FAKE_OS_ANY, 1, 12, true);
+    static void *others[200000]; /* what was committed before */
+    size_t other = 0;
+    for (unsigned cls = MIC_CLASS_LARGE_LAST; cls > 0; cls -= cls > 20 ? 20 : cls)
+        while (other < 200000 && (others[other] = take(A, cls)) != NULL) other++;
+    while (n < ALL && (blocks[n] = take(A, 0)) != NULL) n++;
+    assert_true(n < ALL && other < 200000);
+    for (size_t i = 0; i < PAGES; i++) give(A, blocks[i * per_page + 7]);
+    for (size_t i = 0; i < PAGES; i++) assert_non_null(blocks[i * per_page + 7] = take(A, 0));
+    assert_null(take(A, 0));
+    fake_os_fail(FAKE_OS_ANY, 0, 0, false);
+    for (size_t i = 0; i < n; i++) give(A, blocks[i]);
+    for (size_t i = 0; i < other; i++) give(A, others[i]);
+    mic_theap_collect(A);
+    assert_true(mic_theap_is_valid(A));
+}
+
 /* A random walk: two heaps, local frees, remote frees, drains, collects, stealing both ways. */
 typedef struct live {
     void *block;
@@ -317,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup(test_large_share, setup),
         cmocka_unit_test_setup(test_tidy, setup),
         cmocka_unit_test_setup(test_no_memory, setup),
+        cmocka_unit_test_setup(test_few_wait, setup),
+        cmocka_unit_test_setup(test_extra_pages, setup),
         cmocka_unit_test_setup(test_walk, setup),
     };
     if (!mic_process_start()) return 1;
