@@ -219,7 +219,7 @@ static mic_block_t *alloc_again(mic_theap_t *theap, size_t bytes)
     mic_block_t *block = mic_active_take(theap, cls); /* larger ones always come here */
     if (block != NULL || (record->heartbeat + 1) % DRAIN_PERIOD == 0) return block;
     mic_record_enter(record);
-    block = mic_theap_refill_freed(theap, cls);
+    block = CFG_BITS ? mic_active_take_freed(theap, cls) : mic_theap_refill_freed(theap, cls);
     mic_record_leave(record);
     if (block != NULL) record->heartbeat++;
     return block;

@@ -372,8 +372,7 @@ mic_block_t *mic_theap_refill_freed(mic_theap_t *theap, unsigned cls)
     bool fresh_zero;
     const mic_page_t *const page = theap->active[cls];
     mic_block_t *const block = mic_active_take_freed(theap, cls);
-    if (block != NULL || CFG_BITS || page == NULL || theap->queue[cls] == NULL ||
-        mic_page_can_extend(page))
+    if (block != NULL || page == NULL || theap->queue[cls] == NULL || mic_page_can_extend(page))
         return block;
     return theap_refill_owned(theap, cls, &fresh_zero);
 }
