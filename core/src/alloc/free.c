@@ -123,8 +123,7 @@ mic_inline bool free_long_local(void *p)
         mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record ||
         mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives)))
         return false;
-    mic_bits_put_start(page, index);
-    if (mic_unlikely(page->used == 0)) mic_free_emptied(page);
+    if (mic_unlikely(mic_bits_put_start(page, index) == 0)) mic_free_emptied(page);
     return true;
 }
 

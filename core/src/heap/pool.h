@@ -47,7 +47,7 @@ void mic_record_put_back(mic_record_t *record);
 void mic_record_adopt(mic_record_t *record);
 
 /* RF.21: releases what nobody uses of the pages that the thread of another record has queued.
-   Policy "list" only, where stores are seen in order. */
+   Not in the hardened build; where stores are seen in order. */
 void mic_record_reap(mic_record_t *record);
 /* The same of all records but the calling thread's own, which has no record lock. */
 void mic_record_reap_all(const mic_record_t *self);

@@ -25,6 +25,7 @@ static bool reap_is_unused(const mic_page_t *page)
 {
     const uint32_t used = *(const volatile uint32_t *)&page->used;
     mic_compiler_barrier();
+    if (CFG_BITS) return used != 0 && used == mic_bits_all_remote(page);
     return used != 0 && used == mic_remote_count(page);
 }
 
@@ -84,7 +85,7 @@ static bool reap_is_possible(void)
 {
     enum { UNKNOWN, POSSIBLE, IMPOSSIBLE };
     static mic_atomic(uint32_t) state;
-    if (CFG_BITS || MIC_TSAN || !MIC_STORES_IN_ORDER || !mic_record_notified()) return false;
+    if (CFG_HARDENED || MIC_TSAN || !MIC_STORES_IN_ORDER || !mic_record_notified()) return false;
     if (mic_unlikely(mic_load_relaxed(&state) == UNKNOWN))
         mic_store_relaxed(&state, mic_os_barrier() == 0 ? POSSIBLE : IMPOSSIBLE);
     return mic_load_relaxed(&state) == POSSIBLE;
@@ -113,7 +114,7 @@ static void tidy_locked(mic_theap_t *theap)
 
 void mic_theap_tidy(mic_theap_t *theap)
 {
-    if (CFG_BITS) return; /* quarantine and random choice need the pages */
+    if (CFG_HARDENED) return; /* quarantine needs the pages */
     mic_lock_acquire(&theap->record->lock);
     tidy_locked(theap);
     mic_lock_release(&theap->record->lock);

@@ -198,14 +198,16 @@ void mic_bits_clear_block(const mic_page_t *page, size_t index)
         mic_bits_clear(block, mic_bits_last(page));
 }
 
-void mic_bits_put_start(mic_page_t *page, size_t index)
+uint32_t mic_bits_put_start(mic_page_t *page, size_t index)
 {
     mic_atomic(uint64_t) *const live = mic_bits_live_of(page, index >> 6);
     mic_bits_clear_block(page, index);
     mic_compiler_barrier();
     mic_store_relaxed(live, mic_load_relaxed(live) & ~((uint64_t)1 << (index & 63)));
     mic_compiler_barrier();
-    page->used--;
+    const uint32_t left = page->used - 1;
+    page->used = left;
+    return left;
 }
 
 void mic_bits_extend(mic_page_t *page, uint32_t blocks)
@@ -336,13 +338,13 @@ mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *inde
     return inner && canary == mic_canary_of(block) ? MIC_VERDICT_INNER : MIC_VERDICT_DAMAGED;
 }
 
-void mic_bits_put(mic_page_t *page, size_t index)
+uint32_t mic_bits_put(mic_page_t *page, size_t index)
 {
     if ((mic_page_owner(page) & MIC_OWNER_INNER) != 0) {
         void *const block = mic_page_block(page, index);
         *mic_canary_place(page, block) = mic_canary_of(block);
     }
-    mic_bits_put_start(page, index);
+    return mic_bits_put_start(page, index);
 }
 
 /* [atomic: relaxed] for the next slow path that may report */
@@ -415,6 +417,18 @@ size_t mic_bits_live_count(const mic_page_t *page)
         mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
         count +=
             mic_bit_count(mic_load_relaxed(live) & ~mic_load_relaxed(mic_bits_remote_of(live)));
+    }
+    return count;
+}
+
+uint32_t mic_bits_all_remote(const mic_page_t *page)
+{
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < bits_words(page); w++) {
+        mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
+        const uint64_t remote = mic_load_seqcst(mic_bits_remote_of(live));
+        if (remote != mic_load_relaxed(live)) return 0;
+        count += mic_bit_count(remote);
     }
     return count;
 }

@@ -196,9 +196,9 @@ mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t 
 }
 
 /* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
-   wrong or unusual, ask mic_bits_check; or clearing the block is worth a call. The caller looks at
-   `used` afterwards. */
-mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
+   wrong or unusual, ask mic_bits_check; or clearing the block is worth a call. *left: what `used`
+   is then; if not 0 the page may be another's by now, as with mic_page_push_local. */
+mic_inline bool mic_bits_try_put(mic_page_t *page, void *p, uint32_t *left)
 {
     size_t index = 0; /* not needed; compilers warn */
     uint64_t lives = 0;
@@ -209,7 +209,9 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p)
     }
     mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
     mic_compiler_barrier();
-    page->used--;
+    const uint32_t used = page->used - 1;
+    page->used = used;
+    *left = used;
     return true;
 }
 
@@ -285,9 +287,10 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
 /* The rule above, for any pointer into the page; *index: the block that holds it, where there is
    one. May be asked by any thread. */
 mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *index);
-/* A checked block is free; the first: and the page has handed out nothing but starts of blocks. */
-void mic_bits_put_start(mic_page_t *page, size_t index);
-void mic_bits_put(mic_page_t *page, size_t index);
+/* A checked block is free; the first: and the page has handed out nothing but starts of blocks.
+   Return what `used` is then, as above. */
+uint32_t mic_bits_put_start(mic_page_t *page, size_t index);
+uint32_t mic_bits_put(mic_page_t *page, size_t index);
 /* Carves about `blocks` more. */
 void mic_bits_extend(mic_page_t *page, uint32_t blocks);
 /* Hardened: time has passed. */
@@ -313,6 +316,8 @@ void mic_bits_mark_inner(mic_page_t *page, void *block, const void *p);
 void *mic_bits_find_damage(const mic_page_t *page);
 /* Blocks in use; any thread, as of some moment. */
 size_t mic_bits_live_count(const mic_page_t *page);
+/* The same if others have freed all of them, none twice, else 0. */
+uint32_t mic_bits_all_remote(const mic_page_t *page);
 bool mic_bits_is_valid(const mic_page_t *page, const mic_word_t *active);
 
 #endif

@@ -31,11 +31,7 @@
    then. False: nothing happened, the slow path looks. */
 mic_inline bool mic_page_try_put(mic_page_t *page, void *p, uint32_t *left)
 {
-    if (CFG_BITS) {
-        if (mic_unlikely(!mic_bits_try_put(page, p))) return false;
-        *left = page->used;
-        return true;
-    }
+    if (CFG_BITS) return mic_bits_try_put(page, p, left);
     *left = mic_page_push_local(page, (mic_block_t *)p);
     return true;
 }
@@ -44,8 +40,7 @@ mic_inline bool mic_page_try_put(mic_page_t *page, void *p, uint32_t *left)
 mic_inline uint32_t mic_page_put(mic_page_t *page, size_t index)
 {
     if (!CFG_BITS) return mic_page_push_local(page, (mic_block_t *)mic_page_block(page, index));
-    mic_bits_put(page, index);
-    return page->used;
+    return mic_bits_put(page, index);
 }
 
 /* Bytes of a block that the user may use. */

@@ -22,6 +22,7 @@ static uint64_t rotation = 12345;
 
 static mic_page_t *ahead_of; /* the page that `ahead` is about */
 static uint64_t ahead;
+static uint32_t left; /* of the last free */
 
 static mic_page_t *make(unsigned cls)
 {
@@ -139,7 +140,8 @@ static void test_words_ahead(void **state)
     enum { N = sizeof words / sizeof words[0] };
     for (unsigned round = 0; round < 100; round++) {
         for (size_t i = 0; i < N; i++)
-            assert_true(mic_bits_try_put(page, mic_page_block(page, words[i] * 64 + round % 64)));
+            assert_true(
+                mic_bits_try_put(page, mic_page_block(page, words[i] * 64 + round % 64), &left));
         let_time_pass(page);
         uint64_t seen = 0;
         for (size_t i = 0; i < 2 * N; i++) {
@@ -151,7 +153,7 @@ static void test_words_ahead(void **state)
             assert_int_equal(seen & bit, 0);
             seen |= bit;
             if (i >= N) continue;
-            assert_true(mic_bits_try_put(page, b));
+            assert_true(mic_bits_try_put(page, b, &left));
             let_time_pass(page);
             if (i == N - 1) seen = 0; /* the second time around */
         }
@@ -175,10 +177,11 @@ static void test_try_put(void **state)
             const bool legal = mic_bits_check(page, p, &index) == MIC_VERDICT_OK;
             /* what takes long to clear goes the slow way */
             const bool slow = CFG_HARDENED && mic_bits_last(page) > MIC_CLEAR_LONG;
-            assert_int_equal(mic_bits_try_put(page, p), legal && !slow);
-            if (legal && slow) mic_bits_put_start(page, index);
+            assert_int_equal(mic_bits_try_put(page, p, &left), legal && !slow);
+            if (legal && slow) left = mic_bits_put_start(page, index);
+            if (legal) assert_int_equal(left, used - 1);
             assert_int_equal(page->used, used - legal);
-            assert_false(mic_bits_try_put(page, p)); /* not twice */
+            assert_false(mic_bits_try_put(page, p, &left)); /* not twice */
         }
         unmake(page);
     }
@@ -194,7 +197,7 @@ static void test_remote_then_local(void **state)
     size_t index;
     assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
     assert_true(mic_remote_set(page, index));
-    assert_false(mic_bits_try_put(page, b));
+    assert_false(mic_bits_try_put(page, b, &left));
     /* never handed out before it is collected */
     for (uint32_t i = 1; i < page->reserved; i++) assert_ptr_not_equal(take(page, &word), b);
     assert_null(take(page, &word));
