@@ -51,7 +51,7 @@ void mic_slow_tick(mic_record_t *record)
     if (mic_unlikely(mic_load_relaxed(&record->asked) != 0)) mic_record_attend(record);
     mic_purge_run(false);
     mic_record_leave(record);
-    if (CFG_BITS) mic_report_freed_twice();
+    if (CFG_BITS) mic_report_noted();
 }
 
 /* ---- one block from a thread heap that the caller has authority over ---- */
@@ -135,6 +135,7 @@ static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
                                                               : MIC_CLASS_SPAN);
     if (CFG_DEBUG && mic_deep_enabled) alloc_check_deep(theap);
     mic_record_leave(record);
+    if (CFG_HARDENED && bytes > MIC_CLASS_REQUEST_MAX) mic_report_noted();
     return p;
 }
 
@@ -303,6 +304,7 @@ static mic_page_t *span_once(mic_theap_t *theap, const span_wish_t *wish, bool *
         mic_record_enter(mic_tls.record);
         page = span_from(theap, wish, zeroed);
         mic_record_leave(mic_tls.record);
+        if (CFG_HARDENED) mic_report_noted();
     } else {
         mic_lock_acquire(&mic_late_lock);
         page = span_from(theap, wish, zeroed);

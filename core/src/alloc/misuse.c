@@ -65,9 +65,14 @@ void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
         misuse_report_free(verb, p, bytes, heap);
 }
 
-void mic_report_freed_twice(void)
+void mic_report_noted(void)
 {
-    void *const p = mic_bits_freed_twice();
+    size_t bytes;
+    void *p = CFG_HARDENED ? mic_held_written(&bytes) : NULL;
+    if (mic_unlikely(p != NULL))
+        mic_report_error(
+            EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)", p, bytes);
+    p = mic_bits_freed_twice();
     mic_located_t at;
     if (mic_likely(p == NULL) || !mic_locate(p, &at)) return;
     mic_report_misuse(MIC_VERDICT_FREE, "free", p, &at);

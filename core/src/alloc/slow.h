@@ -39,8 +39,9 @@ mic_verdict_t mic_examine(const void *p, mic_located_t *at);
    handler; without one secure and debug builds stop. */
 void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
                        const mic_located_t *at);
-/* Frees that turned out to be second ones when they were collected. */
-void mic_report_freed_twice(void);
+/* What was found while locks were held: frees that turned out to be second ones when they were
+   collected; hardened: freed spans that were written to. */
+void mic_report_noted(void);
 
 /* Usable bytes behind a pointer that was examined. */
 mic_inline size_t mic_located_usable(const mic_located_t *at, const void *p)

@@ -1,7 +1,6 @@
 /* The list of spans that are held back; see held.h. */
 #include "heap/held.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -11,7 +10,6 @@
 #include "page/free_set.h"
 #include "page/guard.h"
 #include "rt/lock.h"
-#include "rt/report.h"
 #include "vm/place.h"
 
 /* At most so many. */
@@ -88,6 +86,18 @@ static held_span_t held_remove_locked(size_t i)
     return span;
 }
 
+/* For the next who holds no lock, which a program's error handler may need. */
+static mic_atomic(uintptr_t) held_written;      /* [atomic: release] a span; 0: none */
+static mic_atomic(uint64_t) held_written_bytes; /* [atomic: relaxed] */
+
+void *mic_held_written(size_t *bytes)
+{
+    if (mic_likely(mic_load_relaxed(&held_written) == 0)) return NULL;
+    void *const span = (void *)mic_exchange_acqrel(&held_written, 0);
+    *bytes = (size_t)mic_load_relaxed(&held_written_bytes);
+    return span;
+}
+
 /* Hardened: what was accessible is still clear. */
 static void held_look(const held_span_t *span)
 {
@@ -96,8 +106,8 @@ static void held_look(const held_span_t *span)
     const size_t bytes = span->told.block_bytes - span->hidden;
     const bool clear = mic_bits_is_clear_runs(from, bytes);
     if (mic_likely(clear)) return;
-    mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
-                     (void *)span->start, span->told.block_bytes);
+    mic_store_relaxed(&held_written_bytes, span->told.block_bytes);
+    mic_store_release(&held_written, (uintptr_t)span->start);
     if (!span->run.zero || mic_os_purge(from, bytes) != 0) memset(from, 0, bytes);
 }
 
