@@ -39,16 +39,6 @@
 #define MIC_TSAN 0
 #endif
 
-/* Functions for processors with registers of 32 bytes, and whether this is one: false before the
-   constructors of the C library's helper ran. */
-#if defined(__x86_64__)
-#define mic_wide __attribute__((target("avx2")))
-#define mic_has_wide() (__builtin_cpu_supports("avx2") != 0)
-#else
-#define mic_wide
-#define mic_has_wide() 0
-#endif
-
 #if defined(__x86_64__) || defined(__i386__)
 #define mic_cpu_relax() __builtin_ia32_pause()
 #elif defined(__aarch64__)

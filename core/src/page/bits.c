@@ -94,21 +94,8 @@ uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough)
 
 void mic_bits_clear_long(void *block, size_t last) { memset(block, 0, last + 8); }
 
-/* A multiple of 128 bytes. Any alignment: blocks have that of 16. */
-typedef uint64_t mic_four_t __attribute__((vector_size(32), aligned(16), may_alias));
-
-static mic_wide bool bits_is_clear_wide(const char *at, const char *end)
-{
-    mic_four_t any = {0, 0, 0, 0};
-    for (; at < end; at += 128) {
-        const mic_four_t *const four = (const void *)at;
-        any |= (four[0] | four[1]) | (four[2] | four[3]);
-        mic_opaque(at);
-    }
-    return (any[0] | any[1] | any[2] | any[3]) == 0;
-}
-
-static bool bits_is_clear_narrow(const char *at, const char *end)
+/* A multiple of 64 bytes. */
+static bool bits_is_clear_range(const char *at, const char *end)
 {
     mic_pair_t any = {0, 0};
     for (; at < end; at += 64) {
@@ -117,11 +104,6 @@ static bool bits_is_clear_narrow(const char *at, const char *end)
         mic_opaque(at);
     }
     return (any[0] | any[1]) == 0;
-}
-
-static bool bits_is_clear_range(const char *at, const char *end)
-{
-    return mic_has_wide() ? bits_is_clear_wide(at, end) : bits_is_clear_narrow(at, end);
 }
 
 /* A multiple of 128 bytes from the start on, and the rest from the end, some of it twice. */
