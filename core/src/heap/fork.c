@@ -66,9 +66,9 @@ static void fork_release(bool child)
     mic_held_unlock_after_fork(child);
     mic_pool_unlock_after_fork(child);
     for (mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
-        (child ? mic_lock_reset : mic_lock_release)(&r->lock);
-    (child ? mic_lock_reset : mic_lock_release)(&mic_record_late.lock);
-    (child ? mic_lock_reset : mic_lock_release)(&mic_late_lock);
+        mic_lock_release_after_fork(&r->lock, child);
+    mic_lock_release_after_fork(&mic_record_late.lock, child);
+    mic_lock_release_after_fork(&mic_late_lock, child);
     mic_record_list_unlock_after_fork(child);
     mic_heaps_unlock_after_fork(child);
     mic_subprocs_unlock_after_fork(child);

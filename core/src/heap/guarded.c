@@ -357,8 +357,5 @@ void mic_guarded_lock_for_fork(void) { mic_lock_acquire_for_fork(&guarded_lock);
 
 void mic_guarded_unlock_after_fork(bool child)
 {
-    if (child)
-        mic_lock_reset(&guarded_lock);
-    else
-        mic_lock_release(&guarded_lock);
+    mic_lock_release_after_fork(&guarded_lock, child);
 }

@@ -266,10 +266,4 @@ size_t mic_held_bytes(void)
 
 void mic_held_lock_for_fork(void) { mic_lock_acquire_for_fork(&held_lock); }
 
-void mic_held_unlock_after_fork(bool child)
-{
-    if (child)
-        mic_lock_reset(&held_lock);
-    else
-        mic_lock_release(&held_lock);
-}
+void mic_held_unlock_after_fork(bool child) { mic_lock_release_after_fork(&held_lock, child); }

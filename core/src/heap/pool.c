@@ -104,13 +104,7 @@ bool mic_pool_put(mic_record_t *record)
 
 void mic_pool_lock_for_fork(void) { mic_lock_acquire_for_fork(&pool_lock); }
 
-void mic_pool_unlock_after_fork(bool child)
-{
-    if (child)
-        mic_lock_reset(&pool_lock);
-    else
-        mic_lock_release(&pool_lock);
-}
+void mic_pool_unlock_after_fork(bool child) { mic_lock_release_after_fork(&pool_lock, child); }
 
 void mic_pool_reset(void)
 {

@@ -113,8 +113,5 @@ void mic_subprocs_lock_for_fork(void) { mic_lock_acquire_for_fork(&subproc_lock)
 
 void mic_subprocs_unlock_after_fork(bool child)
 {
-    if (child)
-        mic_lock_reset(&subproc_lock);
-    else
-        mic_lock_release(&subproc_lock);
+    mic_lock_release_after_fork(&subproc_lock, child);
 }

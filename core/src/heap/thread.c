@@ -209,8 +209,5 @@ void mic_record_list_lock_for_fork(void) { mic_lock_acquire_for_fork(&record_lis
 
 void mic_record_list_unlock_after_fork(bool child)
 {
-    if (child)
-        mic_lock_reset(&record_list_lock);
-    else
-        mic_lock_release(&record_list_lock);
+    mic_lock_release_after_fork(&record_list_lock, child);
 }

@@ -66,5 +66,13 @@ void mic_lock_pass_end(void);
 bool mic_lock_passes(void);
 /* child: a lock that another thread held when it was copied is free again */
 void mic_lock_reset(mic_lock_t *lock);
+/* parent or child: the lock that prepare took */
+mic_inline void mic_lock_release_after_fork(mic_lock_t *lock, bool child)
+{
+    if (child)
+        mic_lock_reset(lock);
+    else
+        mic_lock_release(lock);
+}
 
 #endif

@@ -385,9 +385,6 @@ void mic_arena_lock_for_fork(void)
 void mic_arena_unlock_after_fork(bool child)
 {
     mic_meta_unlock_after_fork(child);
-    if (child)
-        mic_lock_reset(&mic_arena_lock);
-    else
-        mic_lock_release(&mic_arena_lock);
+    mic_lock_release_after_fork(&mic_arena_lock, child);
     mic_purge_unlock_after_fork(child);
 }

@@ -66,10 +66,4 @@ void *mic_meta_alloc(size_t bytes, size_t alignment)
 
 void mic_meta_lock_for_fork(void) { mic_lock_acquire_for_fork(&meta_lock); }
 
-void mic_meta_unlock_after_fork(bool child)
-{
-    if (child)
-        mic_lock_reset(&meta_lock);
-    else
-        mic_lock_release(&meta_lock);
-}
+void mic_meta_unlock_after_fork(bool child) { mic_lock_release_after_fork(&meta_lock, child); }

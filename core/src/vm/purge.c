@@ -283,10 +283,4 @@ void mic_purge_resume(void) { mic_lock_release(&purge_lock); }
 
 void mic_purge_lock_for_fork(void) { mic_lock_acquire_for_fork(&purge_lock); }
 
-void mic_purge_unlock_after_fork(bool child)
-{
-    if (child)
-        mic_lock_reset(&purge_lock);
-    else
-        mic_lock_release(&purge_lock);
-}
+void mic_purge_unlock_after_fork(bool child) { mic_lock_release_after_fork(&purge_lock, child); }
