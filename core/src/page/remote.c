@@ -115,6 +115,9 @@ uint32_t mic_remote_collect(mic_page_t *page)
         }
         const uint32_t n = mic_bit_count(bits);
         mic_require(n <= page->used && "more blocks freed than were handed out");
+        /* the freers' processors have them: fetched one after the other, each push would wait */
+        for (uint64_t rest = bits; rest != 0; rest &= rest - 1)
+            mic_prefetch(mic_page_block(page, w * 64 + mic_bit_lowest(rest)));
         while (bits != 0) {
             const size_t index = w * 64 + mic_bit_lowest(bits);
             bits &= bits - 1;
