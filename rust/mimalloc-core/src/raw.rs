@@ -84,7 +84,7 @@ unsafe impl Backend for crate::MiMalloc {
 #[inline(always)]
 const fn has_to_move(old: usize, new: usize) -> bool {
     let is_checked = cfg!(any(feature = "secure", feature = "debug"));
-    !is_checked && new <= SHORT_PATH_MAX && new > NATURAL_ALIGN && new / 2 >= old
+    !is_checked && new > old && new <= SHORT_PATH_MAX && new > NATURAL_ALIGN && new / 2 >= old
 }
 
 /// # Safety
