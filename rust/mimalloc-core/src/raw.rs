@@ -81,6 +81,9 @@ unsafe impl Backend for crate::MiMalloc {
 /// when a vector grows, and both are served by the shortest paths: then there is nothing to be learned
 /// about the old one, which costs more than to allocate, to copy and to free. Not where the core looks
 /// at the block to be resized before anything else happens.
+///
+/// That the new size is larger is asked first, although the rest implies it: where a block shrinks,
+/// as every vector's that becomes a boxed slice, the compiler then knows the answer and leaves no code.
 #[inline(always)]
 const fn has_to_move(old: usize, new: usize) -> bool {
     let is_checked = cfg!(any(feature = "secure", feature = "debug"));
