@@ -102,14 +102,22 @@ void mic_record_reap_all(const mic_record_t *self)
    were at the last one, or a share more. Two classes that take turns do not get there. */
 #define TIDY_PAGES 8
 #define TIDY_SHARE 8
+/* A peak that is over, when fewer than such a part of the pages are left, is not waited for: with
+   each fresh page the level falls by a part of what it is too high. Not at once: what grows from
+   class to class and is freed, again and again, would find the level low each time. */
+#define TIDY_PEAK 4
+#define TIDY_PEAK_FALL 32
 
 static void tidy_locked(mic_theap_t *theap)
 {
-    const size_t pages = theap->page_count;
-    const bool due = pages >= theap->tidy_level;
-    if (due) mic_theap_collect_locked(theap);
-    if (due || pages < theap->tidy_level / 4) /* a peak that is over is not waited for */
-        theap->tidy_level = pages + pages / TIDY_SHARE + TIDY_PAGES;
+    const size_t pages = theap->page_count, level = theap->tidy_level;
+    const size_t next = pages + pages / TIDY_SHARE + TIDY_PAGES;
+    if (pages >= level) {
+        mic_theap_collect_locked(theap);
+        theap->tidy_level = next;
+    } else if (pages < level / TIDY_PEAK && next < level) {
+        theap->tidy_level = level - (level - next) / TIDY_PEAK_FALL;
+    }
 }
 
 void mic_theap_tidy(mic_theap_t *theap)

@@ -204,6 +204,44 @@ static void test_tidy(void **state)
     mic_theap_collect(A);
 }
 
+/* What grows through many classes and is freed, again and again, comes to find its pages there. */
+static void test_tidy_growing(void **state)
+{
+    (void)state;
+    if (CFG_BITS) return;
+    uint64_t made = 0;
+    for (int i = 0; i < 100; i++) {
+        if (i == 20) made = A->totals.n[MIC_TOTAL_PAGES];
+        void *block = take(A, 0);
+        for (unsigned cls = 1; cls <= MIC_CLASS_MEDIUM_LAST; cls++) {
+            void *const grown = take(A, cls);
+            give(A, block);
+            block = grown;
+        }
+        give(A, block);
+    }
+    assert_int_equal(A->totals.n[MIC_TOTAL_PAGES], made);
+    mic_theap_collect(A);
+}
+
+/* Empty pages are looked for again when a peak is over, with fewer pages than it had. */
+static void test_tidy_peak(void **state)
+{
+    (void)state;
+    if (CFG_BITS) return;
+    static void *blocks[300][8];
+    const unsigned cls = mic_class_of(MIC_SMALL_BLOCK_MAX);
+    for (size_t i = 0; i < 300; i++)
+        for (size_t k = 0; k < 8; k++) assert_non_null(blocks[i][k] = take(A, cls));
+    const size_t level = A->tidy_level;
+    assert_true(level >= 300);
+    for (size_t i = 0; i < 300; i++)
+        for (size_t k = 0; k < 8; k++) give(A, blocks[i][k]);
+    for (unsigned other = 0; other < cls; other++) give(A, take(A, other));
+    assert_true(A->tidy_level < level / 4 * 3);
+    mic_theap_collect(A);
+}
+
 /* NULL when the system gives nothing, and all is well afterwards. */
 static void test_no_memory(void **state)
 {
@@ -382,6 +420,8 @@ int main(void)
         cmocka_unit_test_setup(test_spans, setup),
         cmocka_unit_test_setup(test_large_share, setup),
         cmocka_unit_test_setup(test_tidy, setup),
+        cmocka_unit_test_setup(test_tidy_growing, setup),
+        cmocka_unit_test_setup(test_tidy_peak, setup),
         cmocka_unit_test_setup(test_no_memory, setup),
         cmocka_unit_test_setup(test_few_wait, setup),
         cmocka_unit_test_setup(test_extra_pages, setup),
