@@ -132,10 +132,11 @@ static void bits_age(const mic_theap_t *theap, mic_page_t *page)
 mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
 {
     const bool large = (last & MIC_LAST_LARGE) != 0;
+    if ((last & MIC_LAST_FRESH) != 0) return block;
     if (last > MIC_LOOK_LONG &&
         (large ? mic_bits_is_clear_large(block, last) : mic_bits_is_clear_long(block, last)))
         return block;
-    const size_t usable = (last & ~(size_t)MIC_LAST_LARGE) + 8;
+    const size_t usable = (last & ~(size_t)MIC_LAST_MARKS) + 8;
     mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
                      (void *)block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);

@@ -46,17 +46,27 @@ static uint64_t bits_free(const mic_page_t *page, size_t w)
     return bits_carved(page, w) & ~taken;
 }
 
+/* What blocks above MIC_SOME_BYTES have, of which there are 64 in a page at most: a word more, that
+   live bits leave. */
+static mic_atomic(uint64_t) *bits_more(const mic_page_t *page)
+{
+    mic_assert(page->reserved <= 64);
+    return mic_bits_live_of(page, 1);
+}
+
 /* Without quarantine: medium and large blocks are few, and one that was freed must not come back at
-   once. So a refill hands out some of those only that were not freed since the last refill. Their
-   bits, of which there are 64 at most, are in a word that live bits leave. */
+   once. So a refill hands out some of those only that were not freed since the last refill. */
 static bool bits_has_rested(const mic_page_t *page)
 {
     return !CFG_HARDENED && page->kind != MIC_PAGE_SMALL && page->kind != MIC_PAGE_SPAN;
 }
-static mic_atomic(uint64_t) *bits_rested(const mic_page_t *page)
+
+/* Hardened: blocks that nobody had yet, and of which whole OS pages may never have been touched. To
+   look at one would cost each of these a page fault, and the write that follows another. They are
+   not looked at, and handed out apart from the others. */
+static bool bits_has_fresh(const mic_page_t *page)
 {
-    mic_assert(page->reserved <= 64);
-    return mic_bits_live_of(page, 1);
+    return CFG_HARDENED && page->block_bytes > MIC_SOME_BYTES && page->kind != MIC_PAGE_SPAN;
 }
 
 void mic_bits_age(mic_page_t *page)
@@ -82,7 +92,7 @@ static void bits_hold(mic_atomic(uint64_t) *live, uint64_t bits)
 uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough)
 {
     if (bits_has_rested(page))
-        return mic_bit_count(bits_free(page, 0) & mic_load_relaxed(bits_rested(page)));
+        return mic_bit_count(bits_free(page, 0) & mic_load_relaxed(bits_more(page)));
     if (!CFG_HARDENED) return mic_page_local_count(page);
     uint32_t count = 0;
     for (uint32_t w = 0; w < bits_words(page) && count < enough; w++)
@@ -159,7 +169,7 @@ bool mic_bits_is_clear_runs(const void *start, size_t bytes)
 
 bool mic_bits_is_clear_large(const void *block, size_t last)
 {
-    last &= ~(size_t)MIC_LAST_LARGE;
+    last &= ~(size_t)MIC_LAST_MARKS;
     const size_t whole = bits_large_bytes(last);
     if (!mic_bits_is_clear_runs(block, whole)) return false;
     const char *const rest = (const char *)block + whole; /* a multiple of 16 and 8 bytes too */
@@ -200,9 +210,10 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
     /* not around the corner */
     const uint32_t n = (uint32_t)mic_min(blocks, mic_min(room, page->reserved - at));
     mic_guard_blocks(page, at, at + n);
-    if (bits_has_rested(page)) {
-        const uint64_t before = page->capacity == 0 ? 0 : mic_load_relaxed(bits_rested(page));
-        mic_store_relaxed(bits_rested(page), before | mic_bit_mask(at, n));
+    if (bits_has_rested(page) || bits_has_fresh(page)) {
+        const bool set = !CFG_HARDENED || (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
+        const uint64_t before = page->capacity == 0 ? 0 : mic_load_relaxed(bits_more(page));
+        mic_store_relaxed(bits_more(page), before | (set ? mic_bit_mask(at, n) : 0));
     }
     for (uint32_t i = at; i < at + n; i++) {
         void *const block = mic_page_block(page, i);
@@ -217,9 +228,9 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
 
 /* Half of those that were free at the last refill if there are any, else one; from a random one
    on. */
-static uint64_t bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random)
+static uint64_t bits_take_rested(mic_page_t *page, uint64_t bits, mic_random_t *random)
 {
-    uint64_t from = bits & mic_load_relaxed(bits_rested(page));
+    uint64_t from = bits & mic_load_relaxed(bits_more(page));
     uint32_t most = mic_bit_count(from) / 2;
     if (from == 0) from = bits;
     if (most == 0 || page->kind == MIC_PAGE_LARGE) most = 1;
@@ -231,7 +242,7 @@ static uint64_t bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *ra
         taken |= left & -left;
         left &= left - 1;
     }
-    mic_store_relaxed(bits_rested(page), bits & ~taken);
+    mic_store_relaxed(bits_more(page), bits & ~taken);
     return taken;
 }
 
@@ -262,15 +273,29 @@ uint64_t mic_bits_look_through(const mic_page_t *page)
 
 uint64_t mic_bits_free_in(const mic_page_t *page, size_t w) { return bits_free(page, w); }
 
+/* The fresh ones or the others, the more of a kind the likelier. */
+static uint64_t bits_take_kind(const mic_page_t *page, uint64_t bits, mic_random_t *random)
+{
+    const uint64_t fresh = bits & mic_load_relaxed(bits_more(page));
+    if (fresh == 0) return bits;
+    return mic_random_below(random, mic_bit_count(bits)) < mic_bit_count(fresh) ? fresh
+                                                                                : bits & ~fresh;
+}
+
 uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random)
 {
-    return bits_has_rested(page) ? bits_take_some(page, bits, random) : bits;
+    return CFG_HARDENED ? bits_take_kind(page, bits, random) : bits_take_rested(page, bits, random);
 }
 
 void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits)
 {
     word->last = (uint32_t)mic_bits_last(page);
     if (bits_is_large(page)) word->last |= MIC_LAST_LARGE;
+    if (bits_has_fresh(page)) {
+        const uint64_t fresh = mic_load_relaxed(bits_more(page));
+        if ((fresh & bits) != 0) word->last |= MIC_LAST_FRESH;
+        mic_store_relaxed(bits_more(page), fresh & ~bits);
+    }
     bits_hold(word->live, bits);
 }
 

@@ -42,11 +42,15 @@ typedef struct mic_word {
     char *base;                 /* block of bit 0 */
     mic_atomic(uint64_t) *live; /* live bits of the word */
     uint32_t stride;            /* from block to block */
-    uint32_t last;              /* offset of the last 8 bytes of a block that are the user's; | 1:
-                                   see mic_bits_is_clear_large */
+    uint32_t last;              /* offset of the last 8 bytes of a block that are the user's, with
+                                   marks */
 } mic_word_t;
 
-#define MIC_LAST_LARGE 1u /* above MIC_LOOK_LONG */
+/* Marks, above MIC_LOOK_LONG only: see mic_bits_is_clear_large; never handed out before, in fresh
+   memory, and larger than an OS page. */
+#define MIC_LAST_LARGE 1u
+#define MIC_LAST_FRESH 2u
+#define MIC_LAST_MARKS (MIC_LAST_LARGE | MIC_LAST_FRESH)
 
 /* what is wrong with a pointer that is to be freed, resized or measured */
 typedef enum mic_verdict {
@@ -221,7 +225,8 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p, uint32_t *left)
 mic_noinline uint64_t mic_bits_look_through(const mic_page_t *page);
 /* Blocks of a word that are free, ... */
 mic_noinline uint64_t mic_bits_free_in(const mic_page_t *page, size_t w);
-/* ... and those of them that are handed out. */
+/* ... and those of them that are handed out, if blocks are larger than this. */
+#define MIC_SOME_BYTES (CFG_HARDENED ? 4 * MIC_KIB : MIC_SMALL_BLOCK_MAX)
 mic_noinline uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random);
 /* Hardened: they are on their way to the user. */
 mic_noinline void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits);
@@ -270,7 +275,8 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
         else
             bits = mic_bits_free_in(page, w);
     } while (mic_unlikely(bits == 0));
-    if (mic_unlikely(page->kind != MIC_PAGE_SMALL)) bits = mic_bits_take_some(page, bits, random);
+    if (mic_unlikely(page->block_bytes > MIC_SOME_BYTES))
+        bits = mic_bits_take_some(page, bits, random);
     const uint32_t n = mic_bit_count(bits);
     word->base = mic_page_block(page, w * 64);
     word->live = mic_bits_live_of(page, w);

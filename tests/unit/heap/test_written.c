@@ -2,6 +2,8 @@
    wherever in the block and however large, and the next owner gets zeroes. */
 #include <errno.h>
 
+#include <sys/resource.h>
+
 #include "api_test.h"
 
 enum { MOST = 4096, OFFSETS = 6 };
@@ -91,11 +93,40 @@ static void large_spans_are_clear(void **state)
     assert_int_equal(told, 0);
 }
 
+static size_t faults(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (size_t)usage.ru_minflt;
+}
+
+/* Memory that nobody had is not looked at: that would be a page fault more for each OS page. */
+static void fresh_blocks_are_left_alone(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    static const size_t sizes[] = {6000, 14000, 30000, 60000, 100000, 200000};
+    static unsigned char *p[COUNT];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t before = faults();
+        for (size_t k = 0; k < COUNT; k++) {
+            p[k] = mi_malloc(sizes[i]);
+            assert_non_null(p[k]);
+            memset(p[k], 1, sizes[i]);
+        }
+        const size_t pages = COUNT * (sizes[i] / 4096 + 1);
+        assert_true(faults() - before < pages + pages / 4);
+        for (size_t k = 0; k < COUNT; k++) mi_free(p[k]);
+        mi_collect(true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_is_looked_at),
         cmocka_unit_test(large_spans_are_clear),
+        cmocka_unit_test(fresh_blocks_are_left_alone),
     };
     if (!CFG_HARDENED) return 77;
     mi_register_error(tell, NULL);
