@@ -22,9 +22,9 @@
 /* What is held stays resident, so it is a share of what is in use, within bounds. Secure: larger
    spans are not held. Hardened: what would be more than that gives its memory back first; then it
    takes address space and page tables only, but hiding more than this takes long. */
-#define HELD_RESIDENT_SHARE (CFG_HARDENED ? 16 : 32)
+#define HELD_RESIDENT_SHARE (CFG_HARDENED ? 8 : 32)
 #define HELD_RESIDENT_LEAST ((CFG_HARDENED ? 4 : 2) * MIC_MIB)
-#define HELD_RESIDENT_MOST ((CFG_HARDENED ? 16 : 4) * MIC_MIB)
+#define HELD_RESIDENT_MOST ((CFG_HARDENED ? 64 : 4) * MIC_MIB)
 #define HELD_SPAN_MOST ((CFG_HARDENED ? 64 : 4) * MIC_MIB)
 #define HELD_HIDDEN_MOST (256 * MIC_MIB)
 /* What is inaccessible of a block: a guard is one for each OS page, and takes its memory. Of blocks
