@@ -162,7 +162,7 @@ static void held_hide(held_span_t *span, const mic_page_t *page)
 {
     if ((page->flags & MIC_PAGE_CLEARED) == 0 && !span->run.zero) {
         span->run.zero = mic_page_purge(page);
-        if (!span->run.zero) mic_page_clear_resident(page);
+        if (!span->run.zero) mic_page_clear_used(page);
     }
     const bool all = span->run.zero && page->block_bytes > HELD_HIDE_ALL_BYTES;
     const size_t bytes =

@@ -70,15 +70,18 @@ static bool clear_is_resident(const mic_page_t *page)
            mic_os_resident(page->start + 3 * quarter, bytes) >= bytes / 2;
 }
 
+/* What is not in memory was never touched, which a look leaves so, or it was swapped out. */
 static bool clear_run(void *start, size_t bytes, bool resident, void *arg)
 {
     (void)arg;
-    if (resident) memset(start, 0, bytes);
+    char *at = start, *const end = at + bytes;
+    const size_t step = resident ? bytes : mic_os_info.page_bytes;
+    for (; at < end; at += step)
+        if (resident || at[0] != 0 || memcmp(at, at + 1, step - 1) != 0) memset(at, 0, step);
     return true;
 }
 
-/* What is locked in memory is there. */
-void mic_page_clear_resident(const mic_page_t *page)
+void mic_page_clear_used(const mic_page_t *page)
 {
     (void)mic_os_each_run(page->start, page->block_bytes, clear_run, NULL);
 }
@@ -94,7 +97,7 @@ void mic_page_clear_span(mic_page_t *page, bool keep)
     if (keep)
         memset(page->start, 0, page->block_bytes);
     else
-        mic_page_clear_resident(page);
+        mic_page_clear_used(page);
     page->flags |= MIC_PAGE_CLEARED;
 }
 

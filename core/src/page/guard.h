@@ -23,8 +23,8 @@ bool mic_page_purge(const mic_page_t *page);
 /* Hardened: a span that is to be freed reads as zero from now on (MIC_PAGE_CLEARED or EMPTIED);
    `keep`: it may keep its memory. Not under a lock: it takes as long as writing the block. */
 void mic_page_clear_span(mic_page_t *page, bool keep);
-/* Makes a span that cannot be purged read as zero. */
-void mic_page_clear_resident(const mic_page_t *page);
+/* Makes a span that cannot be purged read as zero; what nobody touched stays so. */
+void mic_page_clear_used(const mic_page_t *page);
 /* Before the page's run is given back. */
 void mic_unguard_page(const mic_page_t *page);
 

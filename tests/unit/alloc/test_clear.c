@@ -60,11 +60,33 @@ static void test_refused(void **state)
     mic_free(p);
 }
 
+/* Hardened: a freed span reads as zero when its memory cannot be given back, also where the system
+   says that nothing is there, as of what is swapped out. */
+static void test_freed_and_refused(void **state)
+{
+    (void)state;
+    enum { HIDDEN = 16 << 10, BYTES = 1 << 20, MORE = 100 << 20 };
+    if (!CFG_HARDENED) skip();
+    for (size_t bytes = BYTES; bytes <= MORE; bytes += MORE - BYTES) {
+        unsigned char *const p = mic_alloc_slow_in(mic_tls.theap, bytes, false);
+        assert_non_null(p);
+        memset(p, 0xa5, bytes / 2);
+        fake_os_settings.nothing_resident = true;
+        fake_os_fail(FAKE_OS_PURGE, 1, EPERM, true);
+        mic_free(p);
+        assert_true(fake_os_failures() > 0);
+        for (size_t i = HIDDEN; i < bytes; i += 61)
+            if (p[i] != 0) fail_msg("byte %zu of %zu is not zero", i, bytes);
+        fake_os_reset();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cleared_or_purged),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_freed_and_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
