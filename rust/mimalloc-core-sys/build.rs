@@ -86,8 +86,9 @@ fn out_dir() -> PathBuf {
 
 // ---- a library of the system ---------------------------------------------------------------------
 
+/// What was decided when a library was built, and cannot be had from one that was built otherwise.
 fn warn_of_features() {
-    for (name, upper) in [("secure", "SECURE"), ("debug", "DEBUG"), ("override", "OVERRIDE")] {
+    for (name, upper) in [("override", "OVERRIDE"), ("local-dynamic-tls", "LOCAL_DYNAMIC_TLS")] {
         if feature(upper) {
             println!(
                 "cargo:warning=feature `{}` has no effect on a library that is installed",
@@ -97,11 +98,24 @@ fn warn_of_features() {
     }
 }
 
+/// The names that an installed library with the features asked for may have, the best first. It is named
+/// after what it has, so that a program that asks for them does not get one without.
+fn installed_names() -> &'static [&'static str] {
+    match (feature("SECURE"), feature("DEBUG")) {
+        (true, true) => &["mimalloc-secure-debug"],
+        (true, false) => &["mimalloc-secure", "mimalloc-secure-debug"],
+        (false, true) => &["mimalloc-debug", "mimalloc-secure-debug"],
+        (false, false) => {
+            &["mimalloc", "mimalloc-debug", "mimalloc-secure", "mimalloc-secure-debug"]
+        }
+    }
+}
+
 fn link_folder(folder: &Path) -> Result<()> {
+    warn_of_features();
     let is_static = is_set("MIMALLOC_CORE_STATIC");
     let extension = if is_static { "a" } else { "so" };
-    let names: &[&str] =
-        if feature("SECURE") { &["mimalloc-secure"] } else { &["mimalloc", "mimalloc-debug"] };
+    let names = installed_names();
     let has = |name: &&&str| folder.join(format!("lib{}.{}", name, extension)).exists();
     let name = names.iter().find(has).ok_or_else(|| {
         format!(
@@ -139,6 +153,19 @@ fn link_pkg_config() -> Result<()> {
     arguments.extend(found.link_paths.iter().map(|path| format!("-L{}", path.display())));
     arguments.extend(found.libs.iter().map(|name| format!("-l{}", name)));
     let named = format!("mimalloc {}, found by pkg-config", found.version);
+    let names = installed_names();
+    let asked = feature("SECURE") || feature("DEBUG");
+    if asked && !names.iter().any(|name| found.libs.iter().any(|lib| lib == name)) {
+        return Err(format!(
+            "{}, is lib{}, but the features `secure` and `debug` that were asked for need lib{}. \
+             Install that, or build the one that comes with the crate by leaving out feature \
+             `system` and MIMALLOC_CORE_NO_VENDOR",
+            named,
+            found.libs.join(", lib"),
+            names[0]
+        )
+        .into());
+    }
     require_marker(&found.include_paths, &arguments, &named)?;
     config.cargo_metadata(true).probe("mimalloc")?;
     let root = pkg_config::get_variable("mimalloc", "prefix").unwrap_or_default();

@@ -337,6 +337,46 @@ fn a_library_of_the_name_is_not_enough() {
     );
 }
 
+/// A program that asks for a secure allocator does not get a library that is none.
+#[test]
+fn a_library_without_a_feature_is_not_taken_for_it() {
+    let test = "a_library_without_a_feature_is_not_taken_for_it";
+    if Command::new("pkg-config").arg("--version").output().is_err() {
+        return skip(test, "pkg-config is missing");
+    }
+    let work = folder("plain");
+    let code = "_Bool mi_free_if_owned(void *p) { return p == 0; }\n";
+    fs::write(work.join("plain.c"), code).unwrap();
+    let make = |name: &str| {
+        let library = format!("lib{name}.so");
+        let arguments = ["-shared", "-fPIC", "plain.c", "-o", &library];
+        succeed(command("cc").current_dir(&work).args(arguments));
+        let description = "Name: mimalloc\nDescription: plain\nVersion: 3.4.3\n";
+        let places = format!("Libs: -L{} -l{name}\nCflags:\n", work.display());
+        fs::write(work.join("mimalloc.pc"), format!("{description}{places}")).unwrap();
+    };
+    let target = work.join("target");
+    let build = |features: &str| {
+        let mut command = bindings(&["build", "--features", features], &target);
+        command.env("PKG_CONFIG_PATH", &work);
+        command
+    };
+    let fails = |command: &mut Command, expected: &str| {
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{command:?}");
+        assert!(said.contains(expected), "no `{expected}` in:\n{said}");
+    };
+    make("mimalloc");
+    fails(&mut build("system,secure"), "need libmimalloc-secure.");
+    fails(&mut build("system,debug"), "need libmimalloc-debug.");
+    fails(build("secure").env("MIMALLOC_CORE_LIB_DIR", &work), "no libmimalloc-secure.so in");
+    make("mimalloc-secure");
+    succeed(&mut build("system,secure"));
+    succeed(build("secure").env("MIMALLOC_CORE_LIB_DIR", &work));
+    fails(&mut build("system,secure,debug"), "need libmimalloc-secure-debug.");
+}
+
 #[test]
 fn pkg_config_finds_a_library() {
     let test = "pkg_config_finds_a_library";

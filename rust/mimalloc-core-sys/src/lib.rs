@@ -36,7 +36,9 @@
 //! * `MIMALLOC_CORE_STATIC=1`: link the archive of the system
 //!
 //! A library of the system is taken only if it has `mi_free_if_owned`. Other libraries of the name
-//! mimalloc do not, and the build fails and says so.
+//! mimalloc do not, and the build fails and says so. With feature `secure` it must be
+//! `libmimalloc-secure`, with `debug` one whose name ends in `-debug`; `override` and
+//! `local-dynamic-tls` are as that library was built.
 //!
 //! Build scripts of crates that depend on this one directly get `DEP_MIMALLOC_CORE_INCLUDE`,
 //! `_ROOT`, `_VERSION`, `_PREFIX`, and `_PREFIX_HEADER`: C code that is to call the same library
