@@ -7,7 +7,9 @@
 Each allocator has a binary of its own, built here. They run by turns, in an order that changes from
 round to round. Printed are, for each workload, the median and the quartiles of the processor time relative to
 `--base`, taken round by round, the geometric mean of these medians, and the peak of resident memory
-in MiB, the median too.
+in MiB, the median too: all of it, and without what is mapped from files. An allocator that is linked
+into the program has its code there; that of the system is in the C library, which every one of these
+programs has mapped, used or not.
 """
 
 import argparse
@@ -39,14 +41,15 @@ def build(name):
 
 
 def measure(program, workload):
-    """Processor time in seconds and peak of resident memory in MiB of one process."""
+    """Of one process: processor time in seconds, peak of resident memory in MiB, the same without files."""
     process = subprocess.Popen([program, workload, str(REPEAT)], stdout=subprocess.PIPE, text=True)
-    peak = process.stdout.read()
+    told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{program} {workload}: ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, int(peak) / 1024
+    peak, files = (int(number) / 1024 for number in told.split())
+    return usage.ru_utime + usage.ru_stime, peak, peak - files
 
 
 def print_table(title, names, rows, last):
@@ -102,13 +105,14 @@ def main():
         for workload, values in times
     ]
     print_table(f"Processor time relative to {arguments.base}", names, told, ("geometric mean", means))
-    peaks = [
-        (workload, [statistics.median(peak for _, peak in results[workload, name]) for name in names])
-        for workload in workloads
-    ]
-    means = [mean([values[i] for _, values in peaks]) for i in range(len(names))]
-    told = [(workload, [f"{value:.2f}" for value in values]) for workload, values in peaks]
-    print_table("Peak of resident memory, MiB", names, told, ("geometric mean", means))
+    for which, title in [(1, ""), (2, ", without files")]:
+        peaks = [
+            (workload, [statistics.median(one[which] for one in results[workload, name]) for name in names])
+            for workload in workloads
+        ]
+        means = [mean([values[i] for _, values in peaks]) for i in range(len(names))]
+        told = [(workload, [f"{value:.2f}" for value in values]) for workload, values in peaks]
+        print_table(f"Peak of resident memory, MiB{title}", names, told, ("geometric mean", means))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-//! mimalloc-core-bench WORKLOAD ROUNDS: does one workload, for compare.py to measure, and prints the
-//! peak of its resident memory in KiB. (What a parent sees of it starts with the parent's own.)
+//! mimalloc-core-bench WORKLOAD ROUNDS: does one workload, for compare.py to measure, and prints two
+//! numbers, in KiB: the peak of its resident memory (what a parent sees of it starts with the parent's
+//! own), and what of it is files at the end: programs and libraries, which hardly ever become less.
 
 use mimalloc_core_bench::{check_version, WORKLOADS};
 
@@ -14,6 +15,9 @@ fn main() {
     let (_, round) = found.unwrap_or_else(|| panic!("no workload is named {name}"));
     (0..rounds.parse().expect("ROUNDS is a number")).for_each(|_: u32| round());
     let status = std::fs::read_to_string("/proc/self/status").expect("a system with /proc");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
-    println!("{}", line.split_whitespace().nth(1).expect("a number"));
+    let number_of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a line of that name");
+        line.split_whitespace().nth(1).expect("a number")
+    };
+    println!("{} {}", number_of("VmHWM:"), number_of("RssFile:"));
 }
