@@ -12,8 +12,8 @@
 #include "rt/lock.h"
 #include "vm/place.h"
 
-/* At most so many. */
-#define HELD_SPANS 64
+/* At most so many. Builds that hold nothing back have room for none, but an array needs one. */
+#define HELD_SPANS (CFG_SECURE ? 64 : 1)
 /* Spans made until a held one may be used again, unless there is no room for more. */
 #define HELD_WAIT 16u
 /* Two may be held, whatever their size: else the one freed last would come back at once. */

@@ -56,11 +56,13 @@ typedef struct mic_record {
     uint64_t heartbeat;                       /* [owner] slow paths since start */
     bool in_callback;                         /* [owner] inside the deferred-free callback */
     bool in_sample;                           /* [owner] making a guarded block */
-    mic_theap_totals_t gone;                  /* [lock: record] of heaps that are no more */
     mic_theap_t theap;                        /* [owner] the default thread heap */
+    mic_theap_totals_t gone;                  /* [lock: record] of heaps that are no more */
 } mic_record_t;
 
 _Static_assert(offsetof(mic_record_t, inbox) == 0, "owner word = record address");
+/* the first record starts an OS page: a program without heaps of its own touches no other for it */
+_Static_assert(MIC_SLICE_SHIFT != 15 || offsetof(mic_record_t, gone) <= 4096, "one OS page");
 
 /* heaps are aligned to this, so that neighbours have different places in the cache */
 #define MIC_HEAP_SHIFT 7
