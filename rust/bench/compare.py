@@ -71,6 +71,8 @@ def main():
     if arguments.base not in programs:
         sys.exit(f"{arguments.base} is what the others are compared with")
     names = list(programs)
+    for program in programs.values():
+        program.read_bytes()  # a fault maps what is cached of a file: of all of them the same
     listed = subprocess.run([programs[arguments.base]], capture_output=True, text=True, check=True)
     workloads = listed.stdout.split()
 
