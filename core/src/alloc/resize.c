@@ -143,8 +143,30 @@ static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
     return resize_move(p, mic_malloc_in(theap, bytes), usable, bytes, zero);
 }
 
+/* What strings and arrays grow through: a block of the thread's own, in a page without any tag, that
+   stays in its thread heap. Asked as free asks, but that p is the start of a block; NULL: look more
+   closely. */
+mic_inline const mic_page_t *resize_plain(const mic_theap_t *theap, const void *p)
+{
+    mic_page_t *page = NULL;
+    if (CFG_BITS || mic_unlikely(!mic_page_find_main(p, &page)) ||
+        mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
+        mic_unlikely(mic_page_theap(page) != theap))
+        return NULL;
+    const size_t offset = (size_t)((const char *)p - page->start);
+    const size_t index = mic_page_index_of(page, offset);
+    const bool start = index * page->block_bytes == offset && index < page->reserved;
+    return mic_likely(start) ? page : NULL;
+}
+
 void *mic_realloc_in(mic_theap_t *theap, void *p, size_t bytes, bool zero)
 {
+    const mic_page_t *const page = resize_plain(theap, p);
+    if (mic_likely(page != NULL) && bytes != 0 && !zero) {
+        const size_t usable = page->block_bytes;
+        if (resize_fits(usable, bytes)) return p;
+        return resize_move(p, mic_malloc_in(theap, bytes), usable, bytes, false);
+    }
     if (p != NULL) return resize(theap, p, bytes, zero);
     if (bytes == 0) return resize_minimal(mic_malloc_in(theap, 0));
     return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);
