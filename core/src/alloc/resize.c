@@ -143,9 +143,9 @@ static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
     return resize_move(p, mic_malloc_in(theap, bytes), usable, bytes, zero);
 }
 
-/* What strings and arrays grow through: a block of the thread's own, in a page without any tag, that
-   stays in its thread heap. Asked as free asks, but that p is the start of a block; NULL: look more
-   closely. */
+/* What strings and arrays grow through: a block of the thread's own, in a page without any tag,
+   which stays in its thread heap. Asked as free asks, but that p is the start of a block; NULL:
+   look more closely. */
 mic_inline const mic_page_t *resize_plain(const mic_theap_t *theap, const void *p)
 {
     mic_page_t *page = NULL;
