@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REMOTE = "page/remote.c"
+REMOTE_H = "page/remote.h"
 DRAIN = "heap/drain.c"
 POOL = "heap/pool.c"
 PAGE = "page/page.c"
@@ -19,6 +20,7 @@ THEAP = "heap/theap.c"
 HEAP = "heap/heap.c"
 FREE = "alloc/free.c"
 REAP = "heap/reap.c"
+HEADER_USERS = {REMOTE_H: [REMOTE, FREE]}  # files with the functions of a header that mutations are in
 
 
 @dataclass(frozen=True)
@@ -198,9 +200,9 @@ STEPS = [
 
 # Memory orders: each entry weakens one access.
 ORDERS = [
-    Mutation("set_relaxed", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
+    Mutation("set_relaxed", "RF.1", REMOTE_H, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
              "mic_fetch_or_relaxed(&words[mic_remote_at(index)], bit)"),
-    Mutation("set_release", "RF.1", REMOTE, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
+    Mutation("set_release", "RF.1", REMOTE_H, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
              "mic_fetch_or_release(&words[mic_remote_at(index)], bit)"),
     Mutation("look_at_pending_acquire", "RF.2", FREE, "if (!mic_remote_is_told(page))",
              "if (mic_load_acquire(&page->pending) == 0)"),

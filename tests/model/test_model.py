@@ -94,11 +94,17 @@ class Builder:
         return output
 
     def mutant(self, mutation):
-        path = self.work / f"{mutation.name}.c"
+        """A mutated header is found before the shipping one by each file that is compiled again."""
+        folder = self.work / mutation.name
+        path = folder / mutation.file
+        path.parent.mkdir(parents=True)
         path.write_text(mutate.mutated(mutation, SOURCE))
-        output = path.with_suffix(".o")
-        build([*CC, *FLAGS, *INSTRUMENTED, "-c", path, "-o", output])
-        return self.link(mutation.name, {**self.objects, mutation.file: output})
+        objects = dict(self.objects)
+        for file in mutate.HEADER_USERS.get(mutation.file, [mutation.file]):
+            source = path if file == mutation.file else SOURCE / file
+            objects[file] = folder / (file.replace("/", "_") + ".o")
+            build([*CC, f"-I{folder}", *FLAGS, *INSTRUMENTED, "-c", source, "-o", objects[file]])
+        return self.link(mutation.name, objects)
 
 
 @pytest.fixture(scope="session")

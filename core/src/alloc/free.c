@@ -95,22 +95,38 @@ static mic_cold void free_remote_twice(mic_page_t *page, size_t index)
     mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);
 }
 
+/* RF.2-7. Not inlined, like all that is rare here: what it needs would be saved for each free. */
+static mic_noinline void free_notify(mic_page_t *page)
+{
+    mic_record_notify(page, mic_thread_is_ready() ? mic_tls.record : NULL);
+}
+
+mic_inline void free_tell(mic_page_t *page)
+{
+    if (!mic_remote_is_told(page)) free_notify(page);
+}
+
+static mic_noinline void free_filled_word(mic_page_t *page, mic_atomic(uint64_t) *words,
+                                          uint32_t reserved)
+{
+    if (!free_last_of_full(page, words, reserved)) free_tell(page);
+}
+
 mic_inline void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_t index)
 {
     /* before RF.1: afterwards the page may change hands */
     const uint32_t reserved = page->reserved;
     const bool span = page->kind == MIC_PAGE_SPAN;
-    uint64_t word;
     if (CFG_HARDENED) mic_bits_clear_block(page, index);
-    if (mic_unlikely(!mic_remote_set_in(words, index, &word))) {
+    uint64_t word;
+    if (mic_unlikely(!mic_remote_set_in(words, index, &word)))
         free_remote_twice(page, index);
-        return;
-    }
-    if (mic_unlikely(span))
+    else if (mic_unlikely(span))
         mic_free_span(page);
-    else if (!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))
-        if (!mic_remote_is_told(page))
-            mic_record_notify(page, mic_thread_is_ready() ? mic_tls.record : NULL);
+    else if (mic_unlikely(free_fills_word(word, index, reserved)))
+        free_filled_word(page, words, reserved);
+    else
+        free_tell(page);
 }
 
 /* Hardened: a long block of our own; false: not so, or something is wrong. */

@@ -11,16 +11,6 @@ mic_atomic(uint64_t) *mic_remote_words(const mic_page_t *page, size_t *end)
     return mic_arena_remote_words(page->arena, page->start);
 }
 
-bool mic_remote_set_in(mic_atomic(uint64_t) *words, size_t index, uint64_t *word)
-{
-    const uint64_t bit = (uint64_t)1 << (index & 63);
-    /* RF.1 seq_cst: releases the block's contents (pairs with the exchange in RF.10) and is one
-       side of the store-load pair with RF.9's exchange and RF.10's load */
-    const uint64_t old = mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit);
-    *word = old | bit;
-    return (old & bit) == 0;
-}
-
 bool mic_remote_set(mic_page_t *page, size_t index)
 {
     uint64_t word;
