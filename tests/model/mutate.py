@@ -20,7 +20,8 @@ THEAP = "heap/theap.c"
 HEAP = "heap/heap.c"
 FREE = "alloc/free.c"
 REAP = "heap/reap.c"
-HEADER_USERS = {REMOTE_H: [REMOTE, FREE]}  # files with the functions of a header that mutations are in
+BITS = "page/bits.c"
+BITS_H = "page/bits.h"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Mutation:
     old: str
     new: str
     more: tuple = ()  # further (old, new) in the same file
+    shown_by: tuple = ()  # the scenarios to look at; empty: all
+    users: tuple = ()  # of a header: the files that have to be compiled again
 
 
 class PatternError(Exception):
@@ -59,7 +62,7 @@ _PUSH = "mic_cas_release(&inbox->word, &head, (uintptr_t)page | (head & MIC_INBO
 _UNTOKEN = """*list = (mic_page_t *)mic_load_relaxed(&page->link);
     (void)mic_exchange_seqcst(&page->pending, 0);
     return mic_load_seqcst(&page->owner);"""
-_LOOK = "if (mic_load_seqcst(&words[i]) == 0) continue;"
+_LOOK = "const uint64_t seen = mic_load_seqcst(&words[i]);"
 _PUBLISH = """mic_store_seqcst(&page->owner, (uintptr_t)inbox | tags);
     if (mic_load_seqcst(&page->pending) != 0) page->flags |= MIC_PAGE_POLL;"""
 _LIST_STEP = """const uintptr_t owner = mic_remote_untoken(&list);
@@ -73,14 +76,13 @@ _DRAIN_OWN = """mic_lock_acquire(&record->lock);
 _POOL_PUT = """mic_lock_acquire(&pool_lock);
     /* RF.15: tag and insertion in one lock hold */
     const bool ok = mic_inbox_try_orphan(&record->inbox);"""
-_LAST = "mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved);"
+_LAST = "mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved)"
 _PAIR = "mic_lock_acquire_pair(&from->lock, &to->lock);"
 _PAIR_END = "mic_lock_release_pair(&from->lock, &to->lock);"
 _MOVE_PUBLISH = "mic_page_owner_publish(page, &to->record->inbox, mic_page_owner(page) & MIC_OWNER_TAGS);"
-_UNFULL = """mic_record_t *const record = mic_page_theap(page)->record;
-    mic_lock_acquire(&record->lock);
-    theap_unfull_locked(page);
-    mic_lock_release(&record->lock);"""
+_PUSH_LOCAL = """    const uint32_t left = page->used - 1;
+    page->used = left;
+"""
 _FULL_LOCK = "    mic_lock_acquire(&record->lock);\n    /* whatever page"
 _FULL_UNLOCK = "    mic_lock_release(&record->lock);\n    return last;"
 
@@ -153,9 +155,9 @@ STEPS = [
              "        /* RF.10",
              "for (size_t i = MIC_SLICE_BITMAPS, w = 1; i < end; i += MIC_SLICE_BITMAPS, w++) {\n"
              "        /* RF.10"),
-    Mutation("full_one_look", "RF.20", FREE, _LAST, "mic_page_owner_seen(page) == owner;"),
+    Mutation("full_one_look", "RF.20", FREE, _LAST, "mic_page_owner_seen(page) == owner"),
     Mutation("full_owner_not_again", "RF.20", FREE, _LAST,
-             "mic_remote_all(words, page->reserved);"),
+             "mic_remote_all(words, page->reserved)"),
     Mutation("full_without_tag", "RF.20", FREE,
              "if ((owner & MIC_OWNER_TAGS) != MIC_OWNER_FULL) return false;",
              "if (owner == 0) return false;"),
@@ -187,10 +189,11 @@ STEPS = [
              "true"),
     Mutation("reap_keeps_words", "RF.21", REAP, "page->used -= mic_remote_clear(page);",
              "page->used = 0;"),
-    Mutation("queue_without_lock", "RF.21", THEAP, _UNFULL,
-             """mic_record_t *const record = mic_page_theap(page)->record;
-    (void)record;
-    theap_unfull_locked(page);"""),
+    Mutation("queue_without_lock", "RF.21", THEAP,
+             "    mic_lock_acquire(&record->lock);\n    /* what was seen", "    /* what was seen",
+             (("    mic_lock_release(&record->lock);\n    return ok;", "    return ok;"),)),
+    Mutation("push_looks_again", "RF.21", "page/page.h", _PUSH_LOCAL + "    return left;",
+             _PUSH_LOCAL + "    return *(volatile uint32_t *)&page->used;", shown_by=("reap_fast",), users=("world",)),
     Mutation("activate_without_lock", "RF.21", THEAP,
              "    mic_lock_acquire(&theap->record->lock); /* RF.21 */\n", "",
              (("    mic_lock_release(&theap->record->lock);\n    return page;", "    return page;"),)),
@@ -201,9 +204,9 @@ STEPS = [
 # Memory orders: each entry weakens one access.
 ORDERS = [
     Mutation("set_relaxed", "RF.1", REMOTE_H, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
-             "mic_fetch_or_relaxed(&words[mic_remote_at(index)], bit)"),
+             "mic_fetch_or_relaxed(&words[mic_remote_at(index)], bit)", users=(REMOTE, FREE)),
     Mutation("set_release", "RF.1", REMOTE_H, "mic_fetch_or_seqcst(&words[mic_remote_at(index)], bit)",
-             "mic_fetch_or_release(&words[mic_remote_at(index)], bit)"),
+             "mic_fetch_or_release(&words[mic_remote_at(index)], bit)", users=(REMOTE, FREE)),
     Mutation("look_at_pending_acquire", "RF.2", FREE, "if (!mic_remote_is_told(page))",
              "if (mic_load_acquire(&page->pending) == 0)"),
     Mutation("take_token_release", "RF.3", REMOTE, _TAKE_TOKEN,
@@ -233,10 +236,10 @@ ORDERS = [
     Mutation("drain_reads_owner_acquire", "RF.9", REMOTE, _UNTOKEN,
              _UNTOKEN.replace("mic_load_seqcst(&page->owner)", "mic_load_acquire(&page->owner)")),
     Mutation("look_at_word_relaxed", "RF.10", REMOTE, _LOOK,
-             "if (mic_load_relaxed(&words[i]) == 0) continue;"),
+             _LOOK.replace("seqcst", "relaxed")),
     Mutation("look_at_word_acquire", "RF.10", REMOTE, _LOOK,
-             "if (mic_load_acquire(&words[i]) == 0) continue;"),
-    Mutation("exchange_word_unseen", "RF.10", REMOTE, "        " + _LOOK + "\n", ""),
+             _LOOK.replace("seqcst", "acquire")),
+    Mutation("exchange_word_unseen", "RF.10", REMOTE, _LOOK, "const uint64_t seen = 1;"),
     Mutation("take_word_relaxed", "RF.10", REMOTE, "uint64_t bits = mic_exchange_acquire(&words[i], 0);",
              "uint64_t bits = mic_exchange_relaxed(&words[i], 0);"),
     Mutation("publish_release", "RF.17", REMOTE, _PUBLISH,
@@ -267,12 +270,97 @@ EQUIVALENT = [
     # another block of the same word was freed and not collected: its freer tells (a word with one
     # block would need it)
     Mutation("full_tells_nobody", "RF.20", FREE,
-             "!free_fills_word(word, index, reserved) || !free_last_of_full(page, words, reserved))",
-             "!free_fills_word(word, index, reserved) || (free_last_of_full(page, words, reserved), false))"),
+             "if (!free_last_of_full(page, words, reserved)) free_tell(page);",
+             "(void)free_last_of_full(page, words, reserved);"),
     # taking the words under the lock acquires what the looks did not
     Mutation("full_looks_relaxed", "RF.20", REMOTE, "mic_load_acquire(&words[mic_remote_at(i)])",
              "mic_load_relaxed(&words[mic_remote_at(i)])"),
     Mutation("full_reads_owner_relaxed", "RF.20", FREE,
              "const uintptr_t owner = mic_page_owner_seen(page);",
              "const uintptr_t owner = mic_page_owner(page);"),
+]
+
+# ---- policy "bits" ----
+
+_BITS_COLLECT = """collected += mic_bits_collect(page, w, seen);
+"""
+_BITS_TAKE = "(void)mic_fetch_and_release(&words[i], ~seen);"
+_BITS_LOOK = """const uint64_t remote = mic_load_acquire(mic_bits_remote_of(live));
+    *lives = mic_load_fast(live); /* only the owner writes it */
+"""
+_BITS_FREE = "uint64_t taken = mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live));"
+_BITS_UNFULL = "const bool ok = !CFG_BITS ||"
+_BITS_LAST = """
+                      (!CFG_BITS || mic_bits_all_remote(page) == page->reserved);"""
+_BITS_PUT = """    mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
+    mic_compiler_barrier();
+    const uint32_t used = page->used - 1;
+    page->used = used;
+"""
+_WORLD = "world"
+_LATER = ("twice_later", "twice_gone")
+
+BITS_MUTATIONS = [
+    Mutation("bits_stay_live", "RF.10", BITS, "mic_store_relaxed(live, before & ~bits);", "",
+             shown_by=("drain",)),
+    Mutation("bits_taken_before_live", "RF.10", REMOTE, _BITS_COLLECT, _BITS_TAKE + _BITS_COLLECT,
+             shown_by=_LATER),
+    Mutation("bits_taken_relaxed", "RF.10", REMOTE, _BITS_TAKE, _BITS_TAKE.replace("release", "relaxed"),
+             shown_by=_LATER),
+    Mutation("bits_taken_unseen", "RF.10", REMOTE, _BITS_TAKE, "(void)mic_exchange_release(&words[i], 0);",
+             shown_by=("same_word", "full_local")),
+    Mutation("bits_look_relaxed", "RF.10", REMOTE, _LOOK,
+             _LOOK.replace("seqcst", "relaxed"), shown_by=("drain", "two_freers")),
+    Mutation("bits_live_looked_at_first", "RF.1", BITS_H, _BITS_LOOK,
+             """*lives = mic_load_fast(live);
+    const uint64_t remote = mic_load_acquire(mic_bits_remote_of(live));
+""", shown_by=_LATER, users=(FREE, BITS)),
+    Mutation("bits_looked_at_relaxed", "RF.1", BITS_H, _BITS_LOOK, _BITS_LOOK.replace("acquire", "relaxed"),
+             shown_by=_LATER, users=(FREE, BITS)),
+    Mutation("bits_of_others_ignored", "RF.1", BITS_H, "return *lives & ~remote;",
+             "return (void)remote, *lives;", shown_by=("twice_then_own",), users=(FREE, BITS, THEAP, _WORLD)),
+    Mutation("bits_refill_ignores_remote", "-", BITS, _BITS_FREE,
+             "uint64_t taken = mic_load_relaxed(live);", shown_by=("twice_refill",)),
+    Mutation("bits_twice_counts", "RF.10", BITS, "const uint32_t n = mic_bit_count(bits & before);",
+             "const uint32_t n = mic_bit_count(bits);", shown_by=("twice_own",)),
+    Mutation("bits_twice_not_noted", "RF.10", BITS, "if (mic_unlikely(twice != 0))",
+             "if (false)", shown_by=("twice_own",)),
+    Mutation("bits_full_with_one_freed_twice", "RF.20", FREE, " &&" + _BITS_LAST, ";",
+             shown_by=("twice_full",)),
+    Mutation("bits_unfull_without_look", "RF.20", THEAP, _BITS_UNFULL, "const bool ok = true ||",
+             shown_by=("twice_full",)),
+    Mutation("bits_cleared_but_live", "RF.20", REMOTE,
+             "if (CFG_BITS) mic_store_relaxed(mic_bits_live_of(page, w), 0);", "(void)w;",
+             shown_by=("twice_gone",)),
+    Mutation("bits_cleared_acquire", "RF.20", REMOTE, "mic_exchange_acqrel(&words[i], 0)",
+             "mic_exchange_acquire(&words[i], 0)", shown_by=("twice_gone",)),
+    Mutation("bits_put_looks_again", "RF.21", BITS_H, _BITS_PUT + "    *left = used;",
+             _BITS_PUT + "    *left = *(volatile uint32_t *)&page->used;", shown_by=("reap_fast",), users=(_WORLD,)),
+    Mutation("bits_used_before_live", "RF.21", BITS_H, _BITS_PUT,
+             """    const uint32_t used = page->used - 1;
+    page->used = used;
+    mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
+""", shown_by=("reap_fast",), users=(_WORLD,)),
+    Mutation("bits_reap_counts_remote", "RF.21", BITS, "if (remote != mic_load_relaxed(live)) return 0;", "",
+             shown_by=("twice_stray",)),
+    Mutation("bits_reap_counts_live", "RF.21", BITS, "if (remote != mic_load_relaxed(live)) return 0;\n        count += mic_bit_count(remote);",
+             "(void)remote;\n        count += mic_bit_count(mic_load_relaxed(live));", shown_by=("reap", "reap_token")),
+    Mutation("bits_reap_without_lock", "RF.21", REAP,
+             "    if (!mic_lock_try(&record->lock)) return; /* it is not worth waiting for */\n", "",
+             (("    mic_lock_release(&record->lock);\n", ""),), shown_by=("reap", "words_reap")),
+]
+
+# Hardened: the block is cleared before others may see that it is free.
+_CLEAR_AND_SET = """    if (CFG_HARDENED) mic_bits_clear_block(page, index);
+    uint64_t word;
+    if (mic_unlikely(!mic_remote_set_in(words, index, &word)))
+"""
+HARDENED_MUTATIONS = [
+    Mutation("bits_block_cleared_late", "RF.1", FREE, _CLEAR_AND_SET,
+             """    uint64_t word;
+    const bool first = mic_remote_set_in(words, index, &word);
+    mic_bits_clear_block(page, index);
+    if (mic_unlikely(!first))
+""",
+             shown_by=("reuse", "drain", "exit", "full_local")),
 ]

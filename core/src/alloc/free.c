@@ -32,14 +32,22 @@ void mic_free_emptied(mic_page_t *page)
     mic_record_leave(record);
 }
 
-/* The page's owner is the calling thread. */
-static mic_noinline void free_local_slow(mic_page_t *page, size_t index)
+static mic_cold void free_report_twice(mic_page_t *page, size_t index)
+{
+    const mic_located_t at = {page, mic_page_block(page, index), index, false};
+    mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);
+}
+
+/* The page's owner was seen to be the calling thread, by this owner word. */
+static mic_noinline void free_local_slow(mic_page_t *page, size_t index, uintptr_t owner)
 {
     mic_record_t *const record = mic_tls.record;
+    bool ok = true;
     mic_record_enter(record);
-    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
-    if (mic_page_put(page, index) == 0) mic_theap_page_emptied(page);
+    if ((owner & MIC_OWNER_FULL) != 0) ok = mic_theap_page_unfull(page, record, index);
+    if (mic_likely(ok) && mic_page_put(page, index) == 0) mic_theap_page_emptied(page);
     mic_record_leave(record);
+    if (mic_unlikely(!ok)) free_report_twice(page, index);
 }
 
 void mic_free_span(mic_page_t *page)
@@ -79,20 +87,16 @@ static bool free_last_of_full(mic_page_t *page, mic_atomic(uint64_t) *words, uin
     if ((owner & MIC_OWNER_TAGS) != MIC_OWNER_FULL) return false;
     mic_record_t *const record = mic_record_of_owner(owner);
     mic_lock_acquire(&record->lock);
-    /* whatever page it is by now: full, of this record, and nothing live in it */
-    const bool last = mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved);
+    /* whatever page it is by now: full, of this record, and nothing live in it. Policy "bits": nor
+       a block that its owner has freed, too, which RF.10 is to report */
+    const bool last = mic_page_owner_seen(page) == owner && mic_remote_all(words, page->reserved) &&
+                      (!CFG_BITS || mic_bits_all_remote(page) == page->reserved);
     if (last) {
         page->used -= mic_remote_clear(page);
         mic_theap_release_page_locked(page);
     }
     mic_lock_release(&record->lock);
     return last;
-}
-
-static mic_cold void free_remote_twice(mic_page_t *page, size_t index)
-{
-    const mic_located_t at = {page, mic_page_block(page, index), index, false};
-    mic_report_misuse(MIC_VERDICT_FREE, "free", at.block, &at);
 }
 
 /* RF.2-7. Not inlined, like all that is rare here: what it needs would be saved for each free. */
@@ -120,7 +124,7 @@ mic_inline void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_
     if (CFG_HARDENED) mic_bits_clear_block(page, index);
     uint64_t word;
     if (mic_unlikely(!mic_remote_set_in(words, index, &word)))
-        free_remote_twice(page, index);
+        free_report_twice(page, index);
     else if (mic_unlikely(span))
         mic_free_span(page);
     else if (mic_unlikely(free_fills_word(word, index, reserved)))
@@ -168,7 +172,7 @@ mic_inline bool free_plain(void *p)
             mic_unlikely(index >= page->reserved))
             return false;
         if (own) {
-            free_local_slow(page, index);
+            free_local_slow(page, index, owner);
             return true;
         }
     }
@@ -190,9 +194,9 @@ static mic_noinline void free_located(void *p)
         return;
     }
     /* a span's owner sets its bit like everybody else: one of two frees is the second */
-    if (mic_record_of_owner(mic_page_owner(at.page)) == mic_tls.record &&
-        at.page->kind != MIC_PAGE_SPAN)
-        free_local_slow(at.page, at.index);
+    const uintptr_t owner = mic_page_owner(at.page);
+    if (mic_record_of_owner(owner) == mic_tls.record && at.page->kind != MIC_PAGE_SPAN)
+        free_local_slow(at.page, at.index, owner);
     else
         free_remote(at.page, mic_arena_remote_words(at.page->arena, at.page->start), at.index);
 }

@@ -30,6 +30,7 @@
 #define mic_fetch_or_release(p, v) atomic_fetch_or_explicit(p, v, memory_order_release)
 #define mic_fetch_or_seqcst(p, v) atomic_fetch_or_explicit(p, v, memory_order_seq_cst)
 #define mic_fetch_and_acquire(p, v) atomic_fetch_and_explicit(p, v, memory_order_acquire)
+#define mic_fetch_and_release(p, v) atomic_fetch_and_explicit(p, v, memory_order_release)
 #define mic_fetch_and_relaxed(p, v) atomic_fetch_and_explicit(p, v, memory_order_relaxed)
 #define mic_fetch_add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define mic_fetch_sub_relaxed(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)

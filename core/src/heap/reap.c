@@ -51,7 +51,9 @@ static void reap_marked_locked(mic_theap_t *theap, bool release)
             next = page->next;
             if ((page->flags & MIC_PAGE_UNUSED) == 0) continue;
             page->flags &= (uint8_t)~MIC_PAGE_UNUSED;
-            if (!release) continue;
+            /* again: a free of the owner's of a block that was freed already may have been under
+               way, and the barrier has seen the end of it */
+            if (!release || (CFG_BITS && !reap_is_unused(page))) continue;
             page->used -= mic_remote_clear(page);
             mic_theap_release_page_locked(page);
         }

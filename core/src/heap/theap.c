@@ -165,12 +165,17 @@ static void theap_unfull_locked(mic_page_t *page)
     theap_enqueue(mic_page_theap(page), page);
 }
 
-void mic_theap_page_unfull(mic_page_t *page)
+bool mic_theap_page_unfull(mic_page_t *page, mic_record_t *record, size_t index)
 {
-    mic_record_t *const record = mic_page_theap(page)->record;
     mic_lock_acquire(&record->lock);
-    theap_unfull_locked(page);
+    /* what was seen of the block before: if another thread freed it at the same moment, RF.20 may
+       have released the page, and it is perhaps another one */
+    const bool ok = !CFG_BITS || ((mic_page_owner(page) & ~MIC_OWNER_INNER) ==
+                                      ((uintptr_t)record | MIC_OWNER_FULL) &&
+                                  index < page->reserved && mic_bits_is_in_use(page, index));
+    if (ok) theap_unfull_locked(page);
     mic_lock_release(&record->lock);
+    return ok;
 }
 
 /* Hardened: empty pages of a class that stay, for what is in quarantine in them. */

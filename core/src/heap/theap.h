@@ -146,8 +146,9 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
 
 /* The run of a span was made longer or is being made shorter by its block's user. */
 void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes);
-/* A full page is about to get a free block: it loses the tag and joins its queue. */
-void mic_theap_page_unfull(mic_page_t *page);
+/* A full page of the calling thread's record is about to get this block back: it loses the tag and
+   joins its queue. False, and nothing happened: policy "bits", the block is not in use any more. */
+bool mic_theap_page_unfull(mic_page_t *page, struct mic_record *record, size_t index);
 /* A local free emptied the page: it is released unless it is all its class has. */
 void mic_theap_page_emptied(mic_page_t *page);
 

@@ -339,11 +339,7 @@ mic_verdict_t mic_bits_check(const mic_page_t *page, const void *p, size_t *inde
     const bool inner = place == MIC_BLOCK_INNER;
     if (place == MIC_BLOCK_OUTSIDE) return MIC_VERDICT_INNER;
     if (inner && (mic_page_owner(page) & MIC_OWNER_INNER) == 0) return MIC_VERDICT_INNER;
-    const uint64_t bit = (uint64_t)1 << (*index & 63);
-    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, *index >> 6);
-    if ((mic_load_relaxed(live) & bit) == 0 ||
-        (mic_load_relaxed(mic_bits_remote_of(live)) & bit) != 0)
-        return inner ? MIC_VERDICT_INNER : MIC_VERDICT_FREE;
+    if (!mic_bits_is_in_use(page, *index)) return inner ? MIC_VERDICT_INNER : MIC_VERDICT_FREE;
     if (page->kind == MIC_PAGE_SPAN)
         return (uintptr_t)p - (uintptr_t)page->start == page->handed_out ? MIC_VERDICT_OK
                                                                          : MIC_VERDICT_INNER;

@@ -179,6 +179,18 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     return (mic_block_t *)(void *)block;
 }
 
+/* Those of the word's blocks that are live and not freed by another thread; *lives: the live bits
+   alone. Any thread: first what others freed, since who collects clears the live bits before the
+   remote ones (mic_bits_collect); the other way round a block could be found in use whose bits are
+   taken between the two loads. */
+mic_inline uint64_t mic_bits_in_use(mic_atomic(uint64_t) *live, uint64_t *lives)
+{
+    /* acquire: pairs with the release in mic_remote_collect */
+    const uint64_t remote = mic_load_acquire(mic_bits_remote_of(live));
+    *lives = mic_load_fast(live); /* only the owner writes it */
+    return *lives & ~remote;
+}
+
 /* Whether p, into the first slice of a page that is no span, is the start of a block that the
    program has; *index: which, *lives: the live bits of its word. Any thread; false:
    mic_bits_check knows more. */
@@ -192,10 +204,9 @@ mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t 
     const size_t at = (size_t)(product >> 64);
     mic_atomic(uint64_t) *const live = mic_bits_live_of(page, at >> 6);
     *index = at;
-    *lives = mic_load_fast(live); /* only the owner writes it */
-    const uint64_t whole = *lives & ~mic_load_fast(mic_bits_remote_of(live));
+    const uint64_t used = mic_bits_in_use(live, lives);
     /* not before: what is no block may have a guard where its canary would be */
-    return mic_likely((whole >> (at & 63) & 1) != 0) &&
+    return mic_likely((used >> (at & 63) & 1) != 0) &&
            mic_likely(*mic_canary_place(page, p) == mic_canary_of(p));
 }
 
@@ -310,6 +321,12 @@ void mic_bits_clear_block(const mic_page_t *page, size_t index);
 uint32_t mic_bits_cut(mic_page_t *page, mic_word_t *word, size_t most);
 /* The active word of the page goes back. */
 void mic_bits_give_back(mic_page_t *page, mic_word_t *word);
+/* The block is live and was not freed by another thread. */
+mic_inline bool mic_bits_is_in_use(const mic_page_t *page, size_t index)
+{
+    uint64_t lives;
+    return (mic_bits_in_use(mic_bits_live_of(page, index >> 6), &lives) >> (index & 63) & 1) != 0;
+}
 /* RF.10 for one word: blocks that others freed. Returns how many of them were live: the others were
    freed twice, at the same moment; the address of one is kept for mic_bits_freed_twice. */
 uint32_t mic_bits_collect(mic_page_t *page, size_t word, uint64_t bits);

@@ -96,13 +96,17 @@ uint32_t mic_remote_collect(mic_page_t *page)
     uint32_t collected = 0;
     for (size_t i = 0, w = 0; i < end; i += MIC_SLICE_BITMAPS, w++) {
         /* RF.10 load seq_cst: the other side of RF.1-2 */
-        if (mic_load_seqcst(&words[i]) == 0) continue;
-        /* acquire: the blocks' contents as their freers left them (pairs with RF.1) */
-        uint64_t bits = mic_exchange_acquire(&words[i], 0);
+        const uint64_t seen = mic_load_seqcst(&words[i]);
+        if (seen == 0) continue;
         if (CFG_BITS) {
-            collected += mic_bits_collect(page, w, bits);
+            collected += mic_bits_collect(page, w, seen);
+            /* release: who sees that the bits are gone sees that the live bits are, too
+               (mic_bits_in_use). Bits set since the look: their freers tell again */
+            (void)mic_fetch_and_release(&words[i], ~seen);
             continue;
         }
+        /* acquire: the blocks' contents as their freers left them (pairs with RF.1) */
+        uint64_t bits = mic_exchange_acquire(&words[i], 0);
         const uint32_t n = mic_bit_count(bits);
         mic_require(n <= page->used && "more blocks freed than were handed out");
         /* the freers' processors have them: fetched one after the other, each push would wait */
@@ -151,8 +155,11 @@ uint32_t mic_remote_clear(mic_page_t *page)
     size_t end;
     uint32_t cleared = 0;
     mic_atomic(uint64_t) *const words = mic_remote_words(page, &end);
-    for (size_t i = 0; i < end; i += MIC_SLICE_BITMAPS)
-        cleared += mic_bit_count(mic_exchange_acquire(&words[i], 0)); /* RF.12a, as RF.10 */
+    for (size_t i = 0, w = 0; i < end; i += MIC_SLICE_BITMAPS, w++) {
+        /* first, as in RF.10: nothing is live in the page any more */
+        if (CFG_BITS) mic_store_relaxed(mic_bits_live_of(page, w), 0);
+        cleared += mic_bit_count(mic_exchange_acqrel(&words[i], 0)); /* RF.12a, as RF.10 */
+    }
     return cleared;
 }
 

@@ -51,6 +51,7 @@ bool model_cas(volatile void *p, size_t bytes, uint64_t *expected, uint64_t valu
 #define mic_fetch_or_acqrel(p, v) model_rmw_(p, MODEL_OR, v, MODEL_ACQ_REL)
 #define mic_fetch_or_seqcst(p, v) model_rmw_(p, MODEL_OR, v, MODEL_SEQ_CST)
 #define mic_fetch_and_acquire(p, v) model_rmw_(p, MODEL_AND, v, MODEL_ACQUIRE)
+#define mic_fetch_and_release(p, v) model_rmw_(p, MODEL_AND, v, MODEL_RELEASE)
 #define mic_fetch_and_relaxed(p, v) model_rmw_(p, MODEL_AND, v, MODEL_RELAXED)
 #define mic_fetch_add_relaxed(p, v) model_rmw_(p, MODEL_ADD, v, MODEL_RELAXED)
 #define mic_fetch_sub_relaxed(p, v) model_rmw_(p, MODEL_ADD, -(uint64_t)(v), MODEL_RELAXED)

@@ -511,6 +511,153 @@ static void reap_two_1(void)
     reaper();
 }
 
+/* the owner frees on the fast path into a page that is queued because there is more to carve */
+static void reap_fast_setup(void)
+{
+    world_reset();
+    world_give_active(0, A);
+    world_poll(A);
+}
+static void reap_fast_owner(void) { world_free(A, 0, 0); }
+
+/* ---- a heap is deleted: its pages go to the default thread heap of their record ---- */
+
+static void merge_setup(void)
+{
+    world_reset();
+    world_give(0, A);
+    world_give(1, A);
+    world_heap(A);
+}
+static void merge_owner(void)
+{
+    world_block b;
+    world_free(A, 0, 0); /* on the fast path, while the heap is about to be deleted */
+    world_merge(A);
+    if (world_take(A, &b)) world_free(A, b.page, b.at);
+    mic_record_drain(A);
+}
+static void merge_freer(void)
+{
+    world_free(NULL, 1, 0);
+    world_free(NULL, 0, 1);
+}
+static void merge_freer_2(void) { world_free(NULL, 1, 1); }
+static void full_merge_setup(void)
+{
+    full_setup();
+    world_heap(A);
+}
+static void full_merge_owner(void)
+{
+    world_merge(A);
+    mic_record_drain(A);
+}
+
+/* ---- policy "bits": pages with more than one word of bits ---- */
+
+static void words_setup(void)
+{
+    world_reset();
+    world_small();
+    world_give(0, A);
+}
+static void words_queued_setup(void)
+{
+    words_setup();
+    world_free(A, 0, 0);
+}
+
+/* ---- policy "bits": one free too many ---- */
+
+/* by others; another block keeps the page */
+static void twice_setup(void)
+{
+    world_reset();
+    world_twice(1, false);
+    world_give(0, A);
+}
+static void twice_free(void) { world_free_again(NULL, 0, 0); }
+static void twice_own_free(void)
+{
+    world_free_again(A, 0, 0);
+    mic_record_drain(A);
+}
+/* by the owner and another at once; what the other one did is known before malloc */
+static void twice_tell(void)
+{
+    world_free_again(NULL, 0, 0);
+    world_send(0, (world_block){0, 0});
+}
+static void twice_refill(void)
+{
+    world_block b;
+    world_free_again(A, 0, 0);
+    if (world_receive(0, &b)) (void)world_take(A, &b);
+}
+/* one after the other */
+static void twice_tell_owner(void)
+{
+    world_free_again(A, 0, 0);
+    world_send(0, (world_block){0, 0});
+}
+static void twice_later_setup(void)
+{
+    twice_setup();
+    world_twice(1, true); /* or the second one is not made */
+}
+static void twice_later(void)
+{
+    world_block b;
+    if (!world_receive(0, &b)) return;
+    world_free_again(NULL, 0, 0);
+    world_must_be_reported();
+}
+static void twice_later_owner(void)
+{
+    world_block b;
+    if (!world_receive(0, &b)) return;
+    world_free_again(A, 0, 0);
+    world_must_be_reported();
+}
+/* RF.20: the page is full, and the other one frees all of it */
+static void twice_full_setup(void)
+{
+    full_setup();
+    world_twice(1, true);
+}
+static void twice_full_freer(void)
+{
+    world_free_again(NULL, 0, 0);
+    world_free(NULL, 0, 1);
+}
+static void twice_full_owner(void)
+{
+    world_free_again(A, 0, 0);
+    world_fill(A); /* what has a remote bit alone cannot be handed out: full again */
+    mic_record_drain(A);
+}
+/* RF.21: a remote bit alone is no block in use */
+static void twice_stray_own(void) { world_free_again(A, 0, 0); }
+static void twice_stray_reaper(void)
+{
+    world_free_again(NULL, 0, 0);
+    world_reap(B, A);
+}
+/* RF.21: the owner frees into a queued page */
+static void twice_reap_setup(void)
+{
+    reap_queued_setup();
+    world_twice(1, true);
+}
+static void twice_reap_owner(void) { world_free_again(A, 0, 1); }
+static void twice_reap_freer(void)
+{
+    world_free_again(NULL, 0, 1);
+    world_reap(B, A);
+    (void)world_claim(B);
+}
+
 static const model_scenario scenarios[] = {
     {"drain", drain_setup, {drain_owner, drain_freer}, world_check},
     {"two_freers", two_setup, {two_owner, two_freer_1, two_freer_2}, world_check},
@@ -554,8 +701,26 @@ static const model_scenario scenarios[] = {
     {"reap_exit", drain_setup, {reap_exit_owner, reap_free_1, reap_exit_reaper}, world_check},
     {"reap_orphan", reap_orphan_setup, {reap_free_1, reap_only, reap_orphan_thief}, world_check},
     {"reap_two", reap_queued_setup, {two_owner, reap_two_1, reaper_2}, world_check},
+    {"reap_fast", reap_fast_setup, {reap_fast_owner, reap_freer, reaper}, world_check},
+    {"merge", merge_setup, {merge_owner, merge_freer, merge_freer_2}, world_check},
+    {"full_merge", full_merge_setup, {full_merge_owner, full_free_0, full_free_1}, world_check},
+    /* from here on policy "bits" */
+    {"words", words_setup, {drain_owner, drain_freer}, world_check},
+    {"words_reap", words_setup, {reap_owner, reap_freer, reaper}, world_check},
+    {"words_own", words_queued_setup, {reap_own_owner, reap_own_freer, reaper}, world_check},
+    {"twice", twice_setup, {two_owner, twice_free, twice_free}, world_check},
+    {"twice_own", twice_setup, {twice_own_free, twice_free}, world_check},
+    {"twice_refill", twice_setup, {twice_refill, twice_tell}, world_check},
+    {"twice_later", twice_later_setup, {twice_later, twice_tell, two_owner}, world_check},
+    {"twice_after_own", twice_later_setup, {twice_later, twice_tell_owner}, world_check},
+    {"twice_then_own", twice_later_setup, {twice_later_owner, twice_tell}, world_check},
+    {"twice_full", twice_full_setup, {twice_full_owner, twice_full_freer}, world_check},
+    {"twice_gone", twice_full_setup, {twice_later, twice_tell, full_free_1}, world_check},
+    {"twice_stray", twice_setup, {twice_stray_own, twice_stray_reaper}, world_check},
+    {"twice_reap", twice_reap_setup, {twice_reap_owner, twice_reap_freer}, world_check},
 };
-#define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))
+#define BITS_SCENARIOS 13
+#define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]) - (CFG_BITS ? 0 : BITS_SCENARIOS))
 
 static bool is_wanted(const char *name, int argc, char **argv)
 {

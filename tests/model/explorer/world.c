@@ -2,6 +2,7 @@
    data races, but for the ghost, which is not part of the program. */
 #include "world.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,9 +22,12 @@
 #define BLOCK_BYTES 512u
 /* Two words, a block at the end of the first and one at the start of the second, the rest never
    carved; or one word with both blocks, all that the page has: only that one can be full with all
-   its bits set (RF.20). */
+   its bits set (RF.20). With policy "bits" only small pages have more than one word, so most are
+   one word of 64 blocks, the last two of which are carved. */
 #define ONE_WORD(p) ((p) == PAGES - 1 || ghost.one_word)
-#define FIRST_INDEX(p) (ONE_WORD(p) ? 0u : 63u)
+#define SMALL(p) (CFG_BITS && ghost.small && !ONE_WORD(p))
+#define RESERVED(p) (ONE_WORD(p) ? (unsigned)BLOCKS : CFG_BITS && !SMALL(p) ? 64u : 128u)
+#define FIRST_INDEX(p) (ONE_WORD(p) ? 0u : RESERVED(p) == 64 ? 62u : 63u)
 #define BOXES 4
 
 mic_page_t world_pages[PAGES] mic_aligned(128);
@@ -33,8 +37,9 @@ static struct {
 mic_record_t mic_record_late mic_aligned(128);
 mic_lock_t mic_late_lock = MIC_LOCK_INIT(MIC_RANK_LATE);
 static char memory[PAGES << MIC_SLICE_SHIFT] mic_aligned(65536);
-static mic_atomic(uint64_t) bits[PAGES * MIC_REMOTE_BITMAP_BYTES / 8];
+static mic_atomic(uint64_t) bits[PAGES * MIC_SLICE_BITMAPS_BYTES / 8];
 static mic_atomic(uintptr_t) boxes[BOXES];
+static mic_theap_t side mic_aligned(128); /* of a heap, where one is deleted */
 static mic_lock_t arena_lock = MIC_LOCK_INIT(MIC_RANK_ARENA);
 static bool page_is_free[PAGES];         /* [lock: arena] */
 static int page_wanted;                  /* set-up: the page to be made next, -1: any */
@@ -53,7 +58,9 @@ static struct {
     block_state state[PAGES][BLOCKS];
     bool blocked[RECORDS + 1];
     bool orphan[RECORDS + 1];
-    bool one_word;
+    bool one_word, small;
+    int twice, reported; /* frees that are one too many, and reports of them */
+    bool twice_may_pass; /* the page may be gone before the second free is found */
     mic_tls_t tls[MODEL_THREAD_MAX];
 } ghost;
 
@@ -118,13 +125,20 @@ GHOST static void ghost_set(int page, int at, block_state from, block_state to)
     ghost.state[page][at] = to;
 }
 
-GHOST static uint64_t ghost_word(int page, int at)
+/* The words of a block, as many as MIC_SLICE_BITMAPS: remote, live, ... */
+GHOST static const mic_atomic(uint64_t) *words_of(int page, unsigned index)
+{
+    return bits + (size_t)page * (MIC_SLICE_BITMAPS_BYTES / 8) + mic_remote_at(index);
+}
+
+GHOST static uint64_t ghost_bit(int page, int at, int which)
 {
     const unsigned index = FIRST_INDEX(page) + (unsigned)at;
-    const uint64_t *const w = (const uint64_t *)(const void *)bits +
-                              (size_t)page * (MIC_REMOTE_BITMAP_BYTES / 8) + index / 64;
+    const uint64_t *const w = (const uint64_t *)(const void *)words_of(page, index) + which;
     return *w >> (index % 64) & 1;
 }
+
+GHOST static uint64_t ghost_word(int page, int at) { return ghost_bit(page, at, 0); }
 
 GHOST static mic_block_t *block_of(int page, int at)
 {
@@ -143,9 +157,40 @@ GHOST static world_block block_find(const mic_block_t *block)
     return (world_block){page, (int)(index - FIRST_INDEX(page))};
 }
 
+/* Policy "bits": a block is in the page's free set if malloc does not have it, and neither bit is
+   set. Of two frees at once the remote bit may be left alone. */
+GHOST static void ghost_collected_bits(const mic_page_t *page)
+{
+    const int p = (int)(page - world_pages);
+    const mic_word_t *const word = &mic_page_theap(page)->word[CLS];
+    const bool active = (page->flags & MIC_PAGE_ACTIVE) != 0;
+    uint32_t n = 0;
+    for (int i = 0; i < BLOCKS; i++) {
+        const unsigned index = FIRST_INDEX(p) + (unsigned)i;
+        const bool live = ghost_bit(p, i, 1) != 0, remote = ghost_word(p, i) != 0;
+        const bool taken =
+            active && word->live == words_of(p, index) + 1 && (word->bits >> (index % 64) & 1) != 0;
+        block_state *const state = &ghost.state[p][i];
+        n += !live && !taken;
+        model_check(!(live && taken), "block %d of page %d is live and in the active word", i, p);
+        if (live) {
+            model_check(*state != BLOCK_FREE, "block %d of page %d is lost", i, p);
+        } else if (!remote || ghost.twice == 0) {
+            model_check(*state != BLOCK_LIVE, "block %d of page %d came back while live", i, p);
+            *state = BLOCK_FREE;
+        }
+    }
+    model_check(page->used == page->capacity - n, "page %d: used is %u of %u, %u are free", p,
+                page->used, page->capacity, n);
+}
+
 /* The local list holds each free block once and no other. Whoever calls owns the page. */
 GHOST static void ghost_collected(mic_page_t *page)
 {
+    if (CFG_BITS) {
+        if (page->kind != MIC_PAGE_SPAN) ghost_collected_bits(page);
+        return;
+    }
     bool seen[BLOCKS] = {false};
     const int p = (int)(page - world_pages);
     uint32_t n = 0;
@@ -185,7 +230,8 @@ GHOST static void ghost_released(const mic_page_t *page)
     model_check(page->used == 0, "page %d is released, used is %u", p, page->used);
     for (int i = 0; i < BLOCKS; i++) {
         model_check(ghost.state[p][i] != BLOCK_LIVE, "page %d is released with a block out", p);
-        model_check(ghost_word(p, i) == 0, "page %d is released with a bit set", p);
+        model_check(ghost_word(p, i) == 0 || ghost.twice_may_pass,
+                    "page %d is released with a bit set", p);
         ghost.state[p][i] = BLOCK_FREE;
     }
 }
@@ -243,6 +289,25 @@ bool mic_guarded_was(const void *p, size_t *bytes, uint64_t *heap)
 }
 void mic_guarded_tell(const void *p) { (void)p; }
 bool mic_held_put(mic_page_t *page) { return (void)page, false; }
+bool mic_held_keeps(const mic_page_t *page) { return (void)page, false; }
+bool mic_held_find(const void *p, mic_held_t *held) { return (void)p, (void)held, false; }
+void *mic_held_written(size_t *bytes) { return (void)bytes, NULL; }
+int mic_os_purge(void *address, size_t bytes) { return (void)address, (void)bytes, ENOTSUP; }
+size_t mic_os_resident(const void *address, size_t bytes) { return (void)address, bytes; }
+bool mic_os_each_run(const void *start, size_t bytes, mic_os_run_fun *fun, void *arg)
+{
+    return (void)start, (void)bytes, (void)fun, (void)arg, true;
+}
+bool mic_arena_may_guard(unsigned arena) { return (void)arena, false; }
+size_t mic_arena_end_bytes(unsigned arena) { return (void)arena, 0; }
+int mic_os_guard(void *address, size_t bytes) { return (void)address, (void)bytes, 0; }
+void mic_os_unguard(void *address, size_t bytes, size_t count)
+{
+    (void)address, (void)bytes, (void)count;
+}
+/* every choice is the same: which block it is does not matter */
+void mic_random_seed(mic_random_t *source) { *source = (mic_random_t){0, 0, 1}; }
+uint64_t mic_random_secret(void) { return 0x5eed; }
 bool mic_held_take(mic_theap_t *theap, size_t block_bytes, size_t align_slices, mic_run_t *run)
 {
     (void)theap, (void)block_bytes, (void)align_slices, (void)run;
@@ -257,16 +322,28 @@ bool __wrap_mic_page_unmove(mic_page_t *page, size_t first)
 
 void __real_mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes);
 mic_block_t *__real_mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last);
+void __real_mic_bits_extend(mic_page_t *page, uint32_t blocks);
 bool __real_mic_theap_collect_page_locked(mic_page_t *page);
 
 /* The class has the page's kind, not its blocks. */
 void __wrap_mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
 {
     __real_mic_page_init(page, run, cls, block_bytes);
-    page->reserved = ONE_WORD(run.slice) ? BLOCKS : 128;
+    page->reserved = RESERVED(run.slice);
     page->block_bytes = BLOCK_BYTES;
+    page->stride = BLOCK_BYTES;
     page->reciprocal = UINT64_MAX / BLOCK_BYTES + 1;
     page->carve_first = FIRST_INDEX(run.slice);
+    if (SMALL(run.slice)) page->kind = MIC_PAGE_SMALL;
+    if (!CFG_BITS || page->reserved <= 64) return; /* else there is a word that it did not see */
+    for (int b = 0; b < MIC_SLICE_BITMAPS; b++)
+        mic_store_relaxed(page->live - 1 + MIC_SLICE_BITMAPS + b, 0);
+}
+
+void __wrap_mic_bits_extend(mic_page_t *page, uint32_t blocks)
+{
+    (void)blocks;
+    if (page->capacity < BLOCKS) __real_mic_bits_extend(page, BLOCKS);
 }
 
 mic_block_t *__wrap_mic_page_extend(mic_page_t *page, size_t bytes, mic_block_t **last)
@@ -302,8 +379,9 @@ GHOST static void world_be(mic_record_t *mine)
 GHOST static bool has_block(const mic_theap_t *theap)
 {
     const mic_page_t *const active = theap->active[CLS];
-    return theap->list[CLS] != NULL || (active != NULL && active->local != NULL) ||
-           theap->queue[CLS] != NULL;
+    return !mic_active_is_empty(theap, CLS) || theap->queue[CLS] != NULL ||
+           (active != NULL &&
+            (CFG_BITS ? mic_page_local_count(active) != 0 : active->local != NULL));
 }
 
 /* Malloc, of which the world wants to know where the block comes from. */
@@ -313,7 +391,8 @@ static world_block take_block(mic_record_t *mine)
     mic_block_t *block = mic_active_take(&mine->theap, CLS);
     if (block == NULL) {
         mic_record_enter(mine);
-        block = mic_theap_refill(&mine->theap, CLS, &zero);
+        if (CFG_BITS) block = mic_active_take_freed(&mine->theap, CLS); /* as alloc_again */
+        if (block == NULL) block = mic_theap_refill(&mine->theap, CLS, &zero);
         mic_record_leave(mine);
     }
     if (block == NULL) return (world_block){-1, 0};
@@ -330,7 +409,7 @@ static world_block take_block(mic_record_t *mine)
 static void fill_active(mic_record_t *mine)
 {
     bool zero;
-    if (mine->theap.list[CLS] != NULL) return; /* it is of a page made anew */
+    if (!mic_active_is_empty(&mine->theap, CLS)) return; /* it is of a page made anew */
     page_none[model_self()] = true;
     mic_block_t *const block = mic_theap_refill(&mine->theap, CLS, &zero);
     page_none[model_self()] = false;
@@ -353,6 +432,7 @@ void world_reset(void)
     }
     model_on_switch = world_switch;
     model_private(&mic_tls, sizeof mic_tls);
+    memset(&side, 0, sizeof side);
     page_wanted = -1;
     memset(page_none, 0, sizeof page_none);
     mic_os_info.page_bytes = 4096;
@@ -370,6 +450,7 @@ void world_reset(void)
             model_name(&record->inbox, "inbox_late");
         model_name(&record->lock, "record%d.lock", r);
     }
+    if (CFG_BITS) mic_canary_start();
     mic_store_relaxed(&mic_record_late.inbox.word, MIC_INBOX_ORPHAN);
     mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);
     mic_store_relaxed(&mic_region.base, (uintptr_t)memory);
@@ -400,9 +481,10 @@ void world_reset(void)
         model_quiet(&world_pages[p].theap, sizeof world_pages[p].theap); /* under a lock, here */
         model_name(&world_pages[p].kind, "page%d.kind", p);
         model_name(&world_pages[p].reserved, "page%d.reserved", p);
-        for (int i = 0; i < 2; i++)
-            model_name((char *)(void *)bits + (size_t)p * MIC_REMOTE_BITMAP_BYTES + (size_t)i * 8,
-                       "page%d.word[%d]", p, i);
+        for (unsigned i = 0; i < 2; i++) {
+            model_name(words_of(p, i * 64), "page%d.word[%u]", p, i);
+            if (CFG_BITS) model_name(words_of(p, i * 64) + 1, "page%d.live[%u]", p, i);
+        }
         model_exclusive(&world_pages[p].link);
     }
     for (int i = 0; i < BOXES; i++) model_name(&boxes[i], "box%d", i);
@@ -414,6 +496,23 @@ void world_reset(void)
 }
 
 void world_one_word(void) { ghost.one_word = true; }
+void world_small(void) { ghost.small = true; }
+
+void world_twice(int frees, bool may_pass)
+{
+    ghost.twice = frees;
+    ghost.twice_may_pass = may_pass;
+}
+
+void world_heap(mic_record_t *record)
+{
+    mic_theap_init(&side, record, NULL);
+    model_quiet(&side.heap, sizeof side.heap);
+    record->theaps = &side;
+    mic_lock_acquire(&record->lock);
+    mic_theap_merge_locked(&record->theap, &side);
+    mic_lock_release(&record->lock);
+}
 
 void world_give_active(int page, mic_record_t *record)
 {
@@ -465,10 +564,43 @@ void world_free(mic_record_t *mine, int p, int at)
     model_note("free of block %d of page %d is done", at, p);
 }
 
-void mic_report_error(int error, const char *format, ...)
+GHOST static void ghost_free_again(int page, int at)
+{
+    if (ghost.state[page][at] == BLOCK_LIVE) ghost.state[page][at] = BLOCK_FREEING;
+}
+
+void world_free_again(mic_record_t *mine, int p, int at)
+{
+    world_be(mine);
+    model_note("free block %d of page %d, perhaps again", at, p);
+    ghost_free_again(p, at);
+    mic_free(block_of(p, at));
+    model_note("free of block %d of page %d is done", at, p);
+}
+
+GHOST void mic_report_error(int error, const char *format, ...)
 {
     (void)format;
-    model_fail("misuse reported: error %d", error);
+    const bool gone = error == EINVAL && ghost.twice_may_pass; /* with its page */
+    if ((error != EAGAIN && !gone) || ghost.reported == ghost.twice)
+        model_fail("misuse reported: error %d", error);
+    ghost.reported++;
+    model_note("a double free is reported");
+}
+
+GHOST void world_must_be_reported(void)
+{
+    model_check(ghost.reported != 0, "a double free is not reported");
+}
+
+void world_merge(mic_record_t *mine)
+{
+    world_be(mine);
+    mic_record_enter(mine);
+    mic_lock_acquire(&mine->lock);
+    mic_theap_merge_locked(&side, &mine->theap);
+    mic_lock_release(&mine->lock);
+    mic_record_leave(mine);
 }
 
 void world_notify(int page)
@@ -629,9 +761,11 @@ GHOST static void check_quiescent(void)
         model_check((linked_at[p] >= 0) == (pending == 1), "page %d: pending %u, linked %d", p,
                     pending, linked_at[p]);
         for (int i = 0; i < BLOCKS; i++) {
-            if (ghost_word(p, i) == 0) continue;
+            /* a free page's first user clears what a second free left */
+            if (ghost_word(p, i) == 0 || (ghost.twice_may_pass && owner == 0)) continue;
             const mic_record_t *const record = mic_record_of_owner(owner);
-            model_check(ghost.state[p][i] == BLOCK_FREEING, "page %d: stray bit %d", p, i);
+            model_check(ghost.state[p][i] == BLOCK_FREEING || ghost.twice != 0,
+                        "page %d: stray bit %d", p, i);
             model_check(linked_at[p] >= 0, "bit lost: page %d has bit %d and is in no inbox", p, i);
             model_check((page->flags & MIC_PAGE_POLL) != 0 ||
                             (record != NULL && linked_at[p] == record_number(record)),
@@ -652,6 +786,9 @@ void world_check(void)
     for (int r = 0; r < RECORDS; r++)
         if (!world_record(r)->in_pool && !ghost.blocked[r]) world_poll(world_record(r));
     check_quiescent();
+    mic_report_noted();
+    model_check(ghost.twice_may_pass || ghost.reported == ghost.twice,
+                "%d of %d double frees were reported", ghost.reported, ghost.twice);
     for (int r = 0; r <= RECORDS; r++)
         model_check(mic_theap_is_valid(&world_record(r)->theap), "thread heap %d is not valid", r);
     for (int p = 0; p < PAGES; p++) {

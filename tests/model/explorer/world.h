@@ -26,6 +26,10 @@ mic_record_t *world_record(int number);
 void world_reset(void);
 /* All pages have both blocks in one word, as page 2 always has. */
 void world_one_word(void);
+/* Policy "bits": those with two words are small ones; else a page has one word. */
+void world_small(void);
+/* So many frees are one too many. may_pass: the page may be given back before that is found out. */
+void world_twice(int frees, bool may_pass);
 /* The page belongs to the record and all its blocks are in the user's hands. */
 void world_give(int page, mic_record_t *record);
 /* The same, but malloc did not find out yet that the page is full. */
@@ -34,6 +38,8 @@ void world_give_active(int page, mic_record_t *record);
 void world_orphan(mic_record_t *record);
 /* The thread of this record never comes back to the allocator. */
 void world_blocks(mic_record_t *record);
+/* What the record owns is of a thread heap of its own, that of a heap. */
+void world_heap(mic_record_t *record);
 /* The page is in nobody's hands. */
 void world_free_page(int page);
 
@@ -50,6 +56,10 @@ void world_late_half(mic_record_t *mine, int page);
 
 /* Frees a block as a thread whose record is `mine` (NULL: none) would. */
 void world_free(mic_record_t *mine, int page, int at);
+/* Policy "bits": the same of a block that was perhaps freed before. */
+void world_free_again(mic_record_t *mine, int page, int at);
+/* The second of two frees is over, which came after the first one. */
+void world_must_be_reported(void);
 /* As the owner: takes one block of a page of this record; false if there is none. */
 bool world_take(mic_record_t *mine, world_block *block);
 /* As the owner: takes any block, of a new page if need be; false if there is none. */
@@ -68,6 +78,8 @@ mic_record_t *world_adopt(void);
 void world_steal(mic_record_t *mine);
 /* As a thread with another record, `mine`: looks at what the record has queued (RF.21). */
 void world_reap(mic_record_t *mine, mic_record_t *record);
+/* As the owner: its heap was deleted, its pages go to the default thread heap. */
+void world_merge(mic_record_t *mine);
 /* As anybody: all pages of the record go, their blocks with them (heap destroy, RF.19). */
 void world_destroy(mic_record_t *record);
 

@@ -183,9 +183,9 @@ static void test_adopt_full_page(void **state)
     assert_true(adopt_page(page, orphan, live));
     assert_true((mic_page_owner(page) & MIC_OWNER_FULL) != 0);
     assert_true(mic_theap_is_valid(&live->theap));
-    mic_theap_page_unfull(page);
     size_t index;
     assert_int_equal(mic_page_locate(page, blocks[0], &index), MIC_BLOCK_START);
+    assert_true(mic_theap_page_unfull(page, live, index));
     mic_page_put(page, index);
     assert_ptr_equal(block_of(live, cls), blocks[0]);
     assert_true(mic_theap_is_valid(&live->theap));

@@ -61,9 +61,10 @@ static void give(mic_theap_t *t, void *block)
         return;
     }
     assert_ptr_equal(mic_record_of_owner(mic_page_owner(page)), t->record);
-    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0) mic_theap_page_unfull(page);
     size_t index;
     assert_int_equal(mic_page_locate(page, block, &index), MIC_BLOCK_START);
+    if ((mic_page_owner(page) & MIC_OWNER_FULL) != 0)
+        assert_true(mic_theap_page_unfull(page, t->record, index));
     mic_page_put(page, index);
     if (page->used == 0) mic_theap_page_emptied(page);
 }
