@@ -7,9 +7,9 @@
                                golden, contract, install, integration, fallback, and those of
                                python/ and rust/ where they exist; a sample of integration with
                                secure, hardened and guarded sampling
-    tools/run_tests.py soak    the stress tests at full length, release, debug and tsan; the fault
-                               sweeps in release and debug; all trials of the death tests, and
-                               10,000 runs of each correct program; integration with secure,
+    tools/run_tests.py soak    the stress tests at full length, release, debug, tsan and
+                               tsan-secure; the fault sweeps in release and debug; all trials of
+                               the death tests, and 10,000 runs of each correct program; integration with secure,
                                hardened and guarded sampling; CPython's own tests on the Python
                                package, on every CPython that is found
 
@@ -139,7 +139,7 @@ def build(results, preset):
 def address_space_prefix(preset):
     """gcc's tsan cannot place its shadow when the kernel randomises addresses by more than 28 bits."""
     bits = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
-    if preset != "tsan" or not bits.exists() or not shutil.which("setarch"):
+    if not preset.startswith("tsan") or not bits.exists() or not shutil.which("setarch"):
         return []
     try:
         return ["setarch", "-R"] if int(bits.read_text()) > 28 else []
@@ -341,7 +341,7 @@ def tier_test(results, scale):
 
 
 def tier_soak(results, scale):
-    for preset in ("release", "debug", "tsan"):
+    for preset in ("release", "debug", "tsan", "tsan-secure"):
         c_tests(results, preset, ["stress"], scale, limit_minutes=12 * 60)
     for preset in ("release", "debug"):
         c_tests(results, preset, ["fault"], scale, limit_minutes=12 * 60)
