@@ -114,6 +114,7 @@ static void *alloc_late(mic_theap_t *theap, size_t bytes, bool *zeroed)
     mic_lock_acquire(&mic_late_lock);
     void *const p = alloc_from(theap, bytes, zeroed);
     mic_lock_release(&mic_late_lock);
+    if (CFG_HARDENED) mic_report_noted();
     return p;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "heap/record.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "rt/report.h"
 
@@ -129,6 +130,25 @@ static void bits_age(const mic_theap_t *theap, mic_page_t *page)
     page->stamp = now;
 }
 
+/* Found by a thread that has no record any more: it holds the late lock, which a program's error
+   handler may need. */
+static mic_atomic(uintptr_t) written_block; /* [atomic: release] 0: none */
+static mic_atomic(uint64_t) written_bytes;  /* [atomic: relaxed] */
+
+static void written_note(const void *block, size_t bytes)
+{
+    mic_store_relaxed(&written_bytes, bytes);
+    mic_store_release(&written_block, (uintptr_t)block);
+}
+
+void *mic_active_written(size_t *bytes)
+{
+    if (mic_likely(mic_load_relaxed(&written_block) == 0)) return NULL;
+    void *const block = (void *)mic_exchange_acqrel(&written_block, 0);
+    *bytes = (size_t)mic_load_relaxed(&written_bytes);
+    return block;
+}
+
 mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
 {
     const bool large = (last & MIC_LAST_LARGE) != 0;
@@ -137,8 +157,12 @@ mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
         (large ? mic_bits_is_clear_large(block, last) : mic_bits_is_clear_long(block, last)))
         return block;
     const size_t usable = (last & ~(size_t)MIC_LAST_MARKS) + 8;
-    mic_report_error(EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)",
-                     (void *)block, usable + MIC_CANARY_BYTES);
+    if (mic_thread_is_ready())
+        mic_report_error(EFAULT,
+                         "malloc of %p, which was written to after it was freed (%zu bytes)",
+                         (void *)block, usable + MIC_CANARY_BYTES);
+    else
+        written_note(block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);
     return block;
 }

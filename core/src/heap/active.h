@@ -15,6 +15,9 @@
 mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
     __attribute__((returns_nonnull));
 
+/* Such a block that could not be reported there, and its size. NULL: none since the last call. */
+void *mic_active_written(size_t *bytes);
+
 mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
 {
     if (CFG_BITS) {

@@ -2,6 +2,7 @@
    wherever in the block and however large, and the next owner gets zeroes. */
 #include <errno.h>
 
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include "api_test.h"
@@ -121,12 +122,55 @@ static void fresh_blocks_are_left_alone(void **state)
     }
 }
 
+/* A thread whose record is handed over already, and a handler that allocates. */
+static pthread_key_t late_key;
+static bool late_found;
+
+static void tell_and_allocate(int error, void *arg)
+{
+    tell(error, arg);
+    mi_free(mi_malloc(50));
+}
+
+static void late(void *round)
+{
+    if ((uintptr_t)round < 4) { /* the library's own destructor has run before the last round */
+        assert_int_equal(pthread_setspecific(late_key, (char *)round + 1), 0);
+        return;
+    }
+    unsigned char *const p = mi_malloc(50), *const next = mi_malloc(50);
+    mi_free(p);
+    p[7] = 1;
+    late_found = is_found(p, 50);
+    mi_free(next); /* till then its page stays */
+}
+
+static void *ends_late(void *arg)
+{
+    mi_free(mi_malloc(50));
+    (void)pthread_setspecific(late_key, (void *)1);
+    return arg;
+}
+
+static void late_threads_report_without_a_lock(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    mi_register_error(tell_and_allocate, NULL);
+    assert_int_equal(pthread_key_create(&late_key, late), 0);
+    assert_int_equal(pthread_create(&thread, NULL, ends_late, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(late_found);
+    mi_register_error(tell, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_is_looked_at),
         cmocka_unit_test(large_spans_are_clear),
         cmocka_unit_test(fresh_blocks_are_left_alone),
+        cmocka_unit_test(late_threads_report_without_a_lock),
     };
     if (!CFG_HARDENED) return 77;
     mi_register_error(tell, NULL);
