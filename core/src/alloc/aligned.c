@@ -13,12 +13,12 @@
 
 static void *aligned_from_class(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero)
 {
-    unsigned cls = mic_class_of(mic_max(bytes + MIC_CANARY_BYTES, alignment));
-    while ((mic_class_bytes(cls) & (alignment - 1)) != 0) cls++;
+    size_t block = mic_max(bytes + MIC_CANARY_BYTES, alignment);
+    block = mic_align_up(block, mic_max(mic_class_step(block), alignment));
     /* large blocks with guards between them are aligned to OS pages only */
-    if (CFG_BITS && cls > MIC_CLASS_MEDIUM_LAST && alignment > mic_os_info.page_bytes)
+    if (CFG_BITS && block > MIC_MEDIUM_BLOCK_MAX && alignment > mic_os_info.page_bytes)
         return mic_alloc_span_in(theap, bytes, MIC_SLICE_BYTES, zero);
-    const size_t block = mic_class_bytes(cls) - MIC_CANARY_BYTES;
+    block -= MIC_CANARY_BYTES;
     return zero ? mic_zalloc_in(theap, block) : mic_malloc_in(theap, block);
 }
 

@@ -16,7 +16,8 @@
 
 #define CLS_STEP(n, b)                                                                             \
     (MIC_CLASS_LINEAR + ((b)-7u) * MIC_CLASS_STEPS +                                               \
-     ((((n)-1u) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1u)))
+     ((((n)-1u) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1u)) +                        \
+     MIC_CLASS_FITS_BELOW((n)-1u, b))
 #define CLS(i)                                                                                     \
     (uint8_t)((i) == 0u   ? 0u                                                                     \
               : (i) <= 8u ? (i)-1u                                                                 \

@@ -51,6 +51,25 @@ static void waste_is_bounded(void **state)
     }
 }
 
+static void powers_of_two_with_a_canary_have_little_waste(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= MIC_CLASS_FITS; i++) {
+        const size_t size = (size_t)64 << i;
+        assert_int_equal(mic_class_bytes(mic_class_of_request(size)), size + 16);
+    }
+}
+
+static void steps_lead_from_class_to_class(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= MIC_LARGE_BLOCK_MAX; size++) {
+        const size_t up = mic_align_up(size, mic_class_step(size));
+        if (mic_class_bytes(mic_class_of(up)) != up) fail_msg("%zu: no class", up);
+        if (up - size >= mic_max(16, size / MIC_CLASS_STEPS)) fail_msg("%zu: %zu", size, up);
+    }
+}
+
 static void limits_are_where_page_kinds_change(void **state)
 {
     (void)state;
@@ -59,8 +78,9 @@ static void limits_are_where_page_kinds_change(void **state)
     assert_int_equal(mic_class_bytes(0), MIC_BLOCK_MIN_BYTES);
     assert_int_equal(mic_class_of(128), MIC_CLASS_LINEAR - 1);
     assert_int_equal(mic_class_of(129), MIC_CLASS_LINEAR);
-    assert_int_equal(mic_class_of(MIC_SMALL_BLOCK_MAX), MIC_CLASS_SMALL_LAST);
-    assert_int_equal(mic_class_of(MIC_SMALL_BLOCK_MAX + 1), MIC_CLASS_SMALL_LAST + 1);
+    const size_t small_most = MIC_SMALL_BLOCK_MAX + (MIC_CLASS_FITS == 0 ? 0 : 16);
+    assert_int_equal(mic_class_of(small_most), MIC_CLASS_SMALL_LAST);
+    assert_int_equal(mic_class_of(small_most + 1), MIC_CLASS_SMALL_LAST + 1);
     assert_int_equal(mic_class_of(MIC_MEDIUM_BLOCK_MAX), MIC_CLASS_MEDIUM_LAST);
     assert_int_equal(mic_class_of(MIC_LARGE_BLOCK_MAX), MIC_CLASS_LARGE_LAST);
     assert_int_equal(MIC_CLASS_SPAN, MIC_CLASS_LARGE_LAST + 1);
@@ -73,6 +93,8 @@ int main(void)
         cmocka_unit_test(classes_grow_in_multiples_of_16),
         cmocka_unit_test(powers_of_two_are_classes),
         cmocka_unit_test(waste_is_bounded),
+        cmocka_unit_test(powers_of_two_with_a_canary_have_little_waste),
+        cmocka_unit_test(steps_lead_from_class_to_class),
         cmocka_unit_test(limits_are_where_page_kinds_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
