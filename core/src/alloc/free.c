@@ -133,15 +133,18 @@ mic_inline void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_
         free_tell(page);
 }
 
-/* Hardened: a long block of our own; false: not so, or something is wrong. */
-mic_inline bool free_long_local(void *p)
+/* Policy "bits": a block of our own in another slice of a page than the first, or hardened a long
+   one in any; false: not so, or something is wrong. */
+mic_inline bool free_far_local(void *p)
 {
     mic_page_t *page = NULL;
-    size_t index;
+    size_t index = 0; /* not needed; compilers warn */
     uint64_t lives;
-    if (mic_unlikely(!mic_page_find_main(p, &page)) ||
-        mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record ||
-        mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives)))
+    if (mic_unlikely(!mic_page_find_main(p, &page)) || (!CFG_HARDENED && page->back == 0))
+        return false;
+    page -= page->back; /* what a slice says that is of no page any more is looked at, too */
+    if (mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record ||
+        mic_unlikely(!mic_bits_is_plain_far(page, p, &index, &lives)))
         return false;
     if (mic_unlikely(mic_bits_put_start(page, index) == 0)) mic_free_emptied(page);
     return true;
@@ -176,6 +179,10 @@ mic_inline bool free_plain(void *p)
             return true;
         }
     }
+    if (CFG_BITS) {
+        free_remote(page, mic_bits_remote_of(page->live), index);
+        return true;
+    }
     const size_t slice =
         ((uintptr_t)page - mic_load_fast(&mic_region.descriptors)) / MIC_DESCRIPTOR_BYTES;
     const uintptr_t words = mic_load_fast(&mic_region.remote) + slice * MIC_SLICE_BITMAPS_BYTES;
@@ -187,6 +194,7 @@ mic_inline bool free_plain(void *p)
    Not inlined, so that the more frequent way around it needs no room on the stack. */
 static mic_noinline void free_located(void *p)
 {
+    if (CFG_BITS && !CFG_HARDENED && free_far_local(p)) return;
     mic_located_t at;
     const mic_verdict_t verdict = mic_examine(p, &at);
     if (mic_unlikely(verdict != MIC_VERDICT_OK)) {
@@ -203,7 +211,7 @@ static mic_noinline void free_located(void *p)
 
 void mic_free_slow(void *p)
 {
-    if (CFG_HARDENED && free_long_local(p)) return;
+    if (CFG_HARDENED && free_far_local(p)) return;
     if (mic_likely(free_plain(p)) || p == NULL) return; /* by far the most frequent here */
     free_located(p);
 }

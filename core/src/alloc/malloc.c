@@ -37,6 +37,8 @@ void mic_deferred_call(mic_record_t *record, bool force)
 /* Slow paths between looks at the inbox while the class has blocks of its own (a refill looks
    before it takes a fresh page): a drain is worth more when more has come together. */
 #define DRAIN_PERIOD 4
+/* Between other periodic work, at most; a multiple. */
+#define TICK_PERIOD (CFG_BITS ? 16 : DRAIN_PERIOD)
 
 void mic_slow_tick(mic_record_t *record)
 {
@@ -207,21 +209,30 @@ static void *alloc_failed(size_t bytes)
     return NULL;
 }
 
+/* The next slow path does periodic work. With policy "bits" they are so frequent that most of them
+   have nothing to do. */
+mic_inline bool alloc_ticks(const mic_record_t *record)
+{
+    const unsigned long long next = record->heartbeat + 1;
+    return next % DRAIN_PERIOD == 0 &&
+           (!CFG_BITS || next % TICK_PERIOD == 0 || !mic_inbox_is_empty(&record->inbox));
+}
+
 /* The miss that comes most often: the active set is used up, and its page has more: a list of what
    was freed meanwhile, or another word, which has few blocks, often one or two. Leaves periodic
-   work to other slow paths, one in DRAIN_PERIOD at least. */
+   work to other slow paths, one in DRAIN_PERIOD at least if others have freed anything. */
 static mic_block_t *alloc_again(mic_theap_t *theap, size_t bytes)
 {
-    mic_record_t *const record = theap->record;
-    if (bytes > MIC_CLASS_REQUEST_MAX || record != mic_tls.record || theap != &record->theap ||
+    mic_record_t *const record = mic_tls.record;
+    if (bytes > MIC_CLASS_REQUEST_MAX || theap != &record->theap ||
         mic_load_relaxed(&mic_sampling) != 0)
         return NULL;
     const unsigned cls = bytes <= MIC_TABLE_REQUEST_MAX ? theap->class_of[MIC_TABLE_INDEX(bytes)]
                                                         : mic_class_of_request(bytes);
     mic_block_t *block = mic_active_take(theap, cls); /* larger ones always come here */
-    if (block != NULL || (record->heartbeat + 1) % DRAIN_PERIOD == 0) return block;
+    if (block != NULL || alloc_ticks(record)) return block;
     mic_record_enter(record);
-    block = CFG_BITS ? mic_active_take_freed(theap, cls) : mic_theap_refill_freed(theap, cls);
+    block = mic_theap_refill_freed(theap, cls);
     mic_record_leave(record);
     if (block != NULL) record->heartbeat++;
     return block;
@@ -246,7 +257,27 @@ void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
     return zero ? alloc_clear(p, bytes, zeroed) : p;
 }
 
-void *mic_malloc_slow(size_t bytes) { return mic_alloc_slow_in(mic_tls.theap, bytes, false); }
+/* Policy "bits": another word of the same page, which happens every few blocks. */
+mic_inline mic_block_t *alloc_next(mic_theap_t *theap, size_t bytes)
+{
+    mic_record_t *const record = mic_tls.record;
+    if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX) || mic_unlikely(theap != &record->theap) ||
+        mic_unlikely(mic_load_relaxed(&mic_sampling) != 0) || alloc_ticks(record))
+        return NULL;
+    mic_block_t *const block = mic_active_take_next(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
+    if (mic_likely(block != NULL)) record->heartbeat++;
+    return block;
+}
+
+void *mic_malloc_slow(size_t bytes)
+{
+    mic_theap_t *const theap = mic_tls.theap;
+    if (CFG_BITS && !CFG_HARDENED) {
+        mic_block_t *const block = alloc_next(theap, bytes);
+        if (mic_likely(block != NULL)) return block;
+    }
+    return mic_alloc_slow_in(theap, bytes, false);
+}
 
 void *mic_heap_malloc_slow(mic_heap_t *heap, size_t bytes)
 {

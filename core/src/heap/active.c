@@ -51,8 +51,9 @@ mic_inline mic_block_t *refill_hand_out(mic_theap_t *theap, unsigned cls, mic_bl
 bool mic_active_is_poor(const mic_theap_t *theap, unsigned cls)
 {
     const mic_page_t *const page = theap->active[cls];
-    if (CFG_BITS || theap->queue[cls] == NULL || mic_page_can_extend(page)) return false;
+    if (CFG_HARDENED || theap->queue[cls] == NULL || mic_page_can_extend(page)) return false;
     const uint32_t count = mic_page_local_count(page);
+    if (CFG_BITS) return count != 0 && theap->ahead[cls] == 0 && mic_active_is_meagre(theap, page);
     return count != 0 && count < REFILL_FEW;
 }
 
@@ -89,6 +90,19 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
 #define BITS_CHOICE_BYTES ((size_t)8 * MIC_KIB)
 #define BITS_CHOICE_LEAST 4u
 #define BITS_CHOICE_LARGE 2u /* one of them may have been freed a moment ago */
+
+/* A page has half of that, or cannot have more: nothing is carved. */
+mic_inline bool bits_have_choice(const mic_page_t *page)
+{
+    if (!mic_page_can_extend(page)) return true;
+    if (mic_unlikely(mic_bits_are_few(page))) {
+        const uint64_t bits = mic_bits_free_few(page) & mic_load_relaxed(mic_bits_more_of(page));
+        return (page->kind == MIC_PAGE_LARGE ? bits : bits & (bits - 1)) != 0;
+    }
+    const size_t has = mic_page_local_count(page);
+    return has >= BITS_CHOICE / 2 ||
+           (has >= BITS_CHOICE_LEAST / 2 && has * page->stride >= BITS_CHOICE_BYTES / 2);
+}
 
 static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
 {
@@ -206,8 +220,8 @@ mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls)
     if (page == NULL) return NULL;
     if (CFG_BITS) {
         bool fresh_zero;
-        const bool enough = !mic_page_can_extend(page) || mic_page_local_count(page) >= BITS_CHOICE;
-        if (!CFG_HARDENED && mic_likely(enough)) return refill_word(theap, page);
+        if (mic_active_is_poor(theap, cls)) return NULL;
+        if (!CFG_HARDENED && mic_likely(bits_have_choice(page))) return refill_word(theap, page);
         return refill_bits(theap, page, &fresh_zero);
     }
     const uint32_t count = mic_page_local_count(page);

@@ -37,6 +37,37 @@ mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
     return block;
 }
 
+/* Policy "bits": of an active page that is carved so little is free that others had better take
+   turns: a refill gives what is free in a word, and less than four blocks in each are hardly worth
+   one. */
+mic_inline bool mic_active_is_meagre(const mic_theap_t *theap, const mic_page_t *page)
+{
+    return theap->queue[page->cls] != NULL && mic_page_local_count(page) < page->reserved / 16;
+}
+
+/* Policy "bits" without quarantine: the set is used up, and it is known where in the active page
+   more is: the miss of malloc that comes most often by far. NULL: nothing happened. */
+mic_inline mic_block_t *mic_active_take_next(mic_theap_t *theap, unsigned cls)
+{
+    mic_page_t *const page = theap->active[cls];
+    if (page == NULL || mic_page_can_extend(page)) return NULL;
+    uint64_t ahead = theap->ahead[cls];
+    if (ahead == 0) { /* nothing to look through where there is one word only */
+        if (page->reserved > 64 || mic_bits_are_few(page) || mic_active_is_meagre(theap, page))
+            return NULL;
+        ahead = 1;
+    }
+    const uint64_t random = mic_random_next(&theap->random);
+    uint32_t n = 0;
+    mic_block_t *const block = mic_bits_take_next(page, &theap->word[cls], &ahead, random, &n);
+    if (mic_unlikely(block == NULL)) return NULL;
+    theap->ahead[cls] = ahead;
+    theap->given[cls] = n - 1;
+    theap->totals.n[cls] += n;
+    theap->rotation ^= random & ~(uint64_t)63; /* stays odd */
+    return block;
+}
+
 mic_inline bool mic_active_is_empty(const mic_theap_t *theap, unsigned cls)
 {
     return CFG_BITS ? theap->word[cls].bits == 0 : theap->list[cls] == NULL;
@@ -50,8 +81,8 @@ mic_block_t *mic_active_refill(mic_theap_t *theap, mic_page_t *page, bool *fresh
    zero. Policy "list": only what was freed into the page, if that is not too little. NULL: nothing
    happened, go the long way. */
 mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls);
-/* Policy "list": the active page has nothing but a few freed blocks, and others wait with perhaps
-   more. */
+/* Without quarantine: the active page has nothing but a few freed blocks, and others wait with
+   perhaps more. */
 bool mic_active_is_poor(const mic_theap_t *theap, unsigned cls);
 /* At most `most` stay for malloc, the others go back to the page. Returns how many stay. */
 size_t mic_active_cut(mic_theap_t *theap, mic_page_t *page, size_t most);

@@ -310,7 +310,7 @@ static void theap_retire_active(mic_theap_t *theap, unsigned cls)
 static bool theap_prefers_fresh_locked(mic_theap_t *theap, const mic_page_t *page)
 {
     const unsigned cls = page->cls;
-    if (CFG_BITS || page->kind != MIC_PAGE_SMALL || !theap_is_default(theap)) return false;
+    if (CFG_HARDENED || page->kind != MIC_PAGE_SMALL || !theap_is_default(theap)) return false;
     const uint32_t pages = theap->class_pages[cls];
     const uint32_t need = (uint32_t)mic_min(theap->class_need[cls], pages);
     theap->class_need[cls] = need;

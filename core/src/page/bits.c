@@ -46,21 +46,6 @@ static uint64_t bits_free(const mic_page_t *page, size_t w)
     return bits_carved(page, w) & ~taken;
 }
 
-/* What blocks above MIC_SOME_BYTES have, of which there are 64 in a page at most: a word more, that
-   live bits leave. */
-static mic_atomic(uint64_t) *bits_more(const mic_page_t *page)
-{
-    mic_assert(page->reserved <= 64);
-    return mic_bits_live_of(page, 1);
-}
-
-/* Without quarantine: medium and large blocks are few, and one that was freed must not come back at
-   once. So a refill hands out some of those only that were not freed since the last refill. */
-static bool bits_has_rested(const mic_page_t *page)
-{
-    return !CFG_HARDENED && page->kind != MIC_PAGE_SMALL && page->kind != MIC_PAGE_SPAN;
-}
-
 /* Hardened: blocks that nobody had yet, and of which whole OS pages may never have been touched. To
    look at one would cost each of these a page fault, and the write that follows another. They are
    not looked at, and handed out apart from the others. */
@@ -91,8 +76,8 @@ static void bits_hold(mic_atomic(uint64_t) *live, uint64_t bits)
 
 uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough)
 {
-    if (bits_has_rested(page))
-        return mic_bit_count(bits_free(page, 0) & mic_load_relaxed(bits_more(page)));
+    if (mic_bits_are_few(page))
+        return mic_bit_count(mic_bits_free_few(page) & mic_load_relaxed(mic_bits_more_of(page)));
     if (!CFG_HARDENED) return mic_page_local_count(page);
     uint32_t count = 0;
     for (uint32_t w = 0; w < bits_words(page) && count < enough; w++)
@@ -219,10 +204,11 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
     /* not around the corner */
     const uint32_t n = (uint32_t)mic_min(blocks, mic_min(room, page->reserved - at));
     mic_guard_blocks(page, at, at + n);
-    if (bits_has_rested(page) || bits_has_fresh(page)) {
+    if (mic_bits_are_few(page) || bits_has_fresh(page)) {
+        mic_atomic(uint64_t) *const more = mic_bits_more_of(page);
         const bool set = !CFG_HARDENED || (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
-        const uint64_t before = page->capacity == 0 ? 0 : mic_load_relaxed(bits_more(page));
-        mic_store_relaxed(bits_more(page), before | (set ? mic_bit_mask(at, n) : 0));
+        const uint64_t before = page->capacity == 0 ? 0 : mic_load_relaxed(more);
+        mic_store_relaxed(more, before | (set ? mic_bit_mask(at, n) : 0));
     }
     if (CFG_HARDENED && (page->flags & MIC_PAGE_FRESH_ZERO) == 0) bits_clear_blocks(page, at, n);
     char *block = mic_page_block(page, at);
@@ -234,24 +220,31 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
 
 /* ---- malloc's side ---- */
 
-/* Half of those that were free at the last refill if there are any, else one; from a random one
-   on. */
-static uint64_t bits_take_rested(mic_page_t *page, uint64_t bits, mic_random_t *random)
+uint32_t mic_bits_refill_few(mic_page_t *page, mic_word_t *word, mic_random_t *random)
 {
-    uint64_t from = bits & mic_load_relaxed(bits_more(page));
-    uint32_t most = mic_bit_count(from) / 2;
+    mic_assert(page->reserved <= 64);
+    mic_atomic(uint64_t) *const rested = mic_bits_more_of(page);
+    const uint64_t bits = mic_bits_free_few(page);
+    if (bits == 0) return 0;
+    uint64_t from = bits & mic_load_relaxed(rested), taken = 0;
+    uint32_t n = page->kind == MIC_PAGE_LARGE ? 1 : (uint32_t)mic_max(1, mic_bit_count(from) / 2);
     if (from == 0) from = bits;
-    if (most == 0 || page->kind == MIC_PAGE_LARGE) most = 1;
-    uint64_t left = from, taken = 0;
-    for (uint32_t skip = mic_random_below(random, mic_bit_count(from)); skip > 0; skip--)
-        left &= left - 1;
-    for (; most > 0; most--) {
-        if (left == 0) left = from; /* round the corner */
+    /* from a random one on, and round the corner */
+    const uint32_t first = page->carve_first + mic_random_below(random, page->capacity);
+    uint64_t left = from & ~(uint64_t)0 << (first & 63);
+    for (uint32_t i = 0; i < n; i++) {
+        if (left == 0) left = from;
         taken |= left & -left;
         left &= left - 1;
     }
-    mic_store_relaxed(bits_more(page), bits & ~taken);
-    return taken;
+    mic_store_relaxed(rested, bits & ~taken);
+    word->base = page->start;
+    word->live = page->live;
+    word->stride = page->stride;
+    page->used += n;
+    mic_compiler_barrier();
+    word->bits = taken;
+    return n;
 }
 
 _Static_assert(MIC_BITMAP_WORDS <= 64, "a bit for each word, below");
@@ -264,11 +257,23 @@ static uint64_t bits_find_between(const mic_page_t *page, size_t from, size_t to
     return found;
 }
 
+/* The same of a page that is carved, without quarantine. */
+static uint64_t bits_find_carved(const mic_page_t *page)
+{
+    uint64_t found = 0;
+    for (size_t w = 0, words = bits_words(page); w < words; w++) {
+        const uint64_t lives = mic_load_relaxed(mic_bits_live_of(page, w));
+        found |= (uint64_t)(mic_bits_free_carved(page, w, lives) != 0) << w;
+    }
+    return found;
+}
+
 /* The same of the whole page. Words that are not carved yet, which most pages' are, are not looked
    at. */
 static uint64_t bits_find(const mic_page_t *page)
 {
     const uint32_t first = page->carve_first, end = first + page->capacity;
+    if (!CFG_HARDENED && page->capacity == page->reserved) return bits_find_carved(page);
     if (end <= page->reserved) return bits_find_between(page, first / 64, mic_divide_up(end, 64));
     return bits_find_between(page, first / 64, bits_words(page)) |
            bits_find_between(page, 0, mic_divide_up(end - page->reserved, 64));
@@ -282,17 +287,12 @@ uint64_t mic_bits_look_through(const mic_page_t *page)
 uint64_t mic_bits_free_in(const mic_page_t *page, size_t w) { return bits_free(page, w); }
 
 /* The fresh ones or the others, the more of a kind the likelier. */
-static uint64_t bits_take_kind(const mic_page_t *page, uint64_t bits, mic_random_t *random)
+uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random)
 {
-    const uint64_t fresh = bits & mic_load_relaxed(bits_more(page));
+    const uint64_t fresh = bits & mic_load_relaxed(mic_bits_more_of(page));
     if (fresh == 0) return bits;
     return mic_random_below(random, mic_bit_count(bits)) < mic_bit_count(fresh) ? fresh
                                                                                 : bits & ~fresh;
-}
-
-uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random)
-{
-    return CFG_HARDENED ? bits_take_kind(page, bits, random) : bits_take_rested(page, bits, random);
 }
 
 void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits)
@@ -300,9 +300,9 @@ void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits)
     word->last = (uint32_t)mic_bits_last(page);
     if (bits_is_large(page)) word->last |= MIC_LAST_LARGE;
     if (bits_has_fresh(page)) {
-        const uint64_t fresh = mic_load_relaxed(bits_more(page));
+        const uint64_t fresh = mic_load_relaxed(mic_bits_more_of(page));
         if ((fresh & bits) != 0) word->last |= MIC_LAST_FRESH;
-        mic_store_relaxed(bits_more(page), fresh & ~bits);
+        mic_store_relaxed(mic_bits_more_of(page), fresh & ~bits);
     }
     bits_hold(word->live, bits);
 }

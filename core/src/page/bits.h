@@ -191,15 +191,14 @@ mic_inline uint64_t mic_bits_in_use(mic_atomic(uint64_t) *live, uint64_t *lives)
     return *lives & ~remote;
 }
 
-/* Whether p, into the first slice of a page that is no span, is the start of a block that the
-   program has; *index: which, *lives: the live bits of its word. Any thread; false:
-   mic_bits_check knows more. */
-mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t *index,
-                                  uint64_t *lives)
+/* Whether p, so many bytes behind the start of a page that is no span, is the start of a block that
+   the program has, if there may be one; *index: which, *lives: the live bits of its word. Any
+   thread; false: mic_bits_check knows more. */
+mic_inline bool mic_bits_is_plain_at(const mic_page_t *page, const void *p, size_t offset,
+                                     size_t *index, uint64_t *lives)
 {
     const uint64_t reciprocal = page->reciprocal;
-    const mic_product_t product =
-        (mic_product_t)((uintptr_t)p & (MIC_SLICE_BYTES - 1)) * reciprocal;
+    const mic_product_t product = (mic_product_t)offset * reciprocal;
     if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
     const size_t at = (size_t)(product >> 64);
     mic_atomic(uint64_t) *const live = mic_bits_live_of(page, at >> 6);
@@ -208,6 +207,21 @@ mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t 
     /* not before: what is no block may have a guard where its canary would be */
     return mic_likely((used >> (at & 63) & 1) != 0) &&
            mic_likely(*mic_canary_place(page, p) == mic_canary_of(p));
+}
+
+/* p is in the first slice, where all of a page may be blocks. */
+mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t *index,
+                                  uint64_t *lives)
+{
+    return mic_bits_is_plain_at(page, p, (uintptr_t)p & (MIC_SLICE_BYTES - 1), index, lives);
+}
+/* p is anywhere. */
+mic_inline bool mic_bits_is_plain_far(const mic_page_t *page, const void *p, size_t *index,
+                                      uint64_t *lives)
+{
+    const size_t offset = (uintptr_t)p - (uintptr_t)page->start;
+    return offset < (size_t)page->reserved * page->stride &&
+           mic_bits_is_plain_at(page, p, offset, index, lives);
 }
 
 /* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
@@ -236,9 +250,32 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p, uint32_t *left)
 mic_noinline uint64_t mic_bits_look_through(const mic_page_t *page);
 /* Blocks of a word that are free, ... */
 mic_noinline uint64_t mic_bits_free_in(const mic_page_t *page, size_t w);
-/* ... and those of them that are handed out, if blocks are larger than this. */
+/* Hardened: ... and those of them that are handed out, if blocks are larger than this. */
 #define MIC_SOME_BYTES (CFG_HARDENED ? 4 * MIC_KIB : MIC_SMALL_BLOCK_MAX)
 mic_noinline uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random);
+/* Without quarantine, medium and large blocks: the same as mic_bits_refill. They are few, and one
+   that was freed must not come back at once, so a refill hands out half of those that were free at
+   the last one already, or have rested. */
+mic_noinline uint32_t mic_bits_refill_few(mic_page_t *page, mic_word_t *word, mic_random_t *random);
+mic_inline bool mic_bits_are_few(const mic_page_t *page)
+{
+    return !CFG_HARDENED && page->kind != MIC_PAGE_SMALL; /* no span is asked about */
+}
+/* What blocks above MIC_SOME_BYTES have, of which there are 64 in a page at most: a word more, that
+   live bits leave. Few ones: those that were free at the last refill. */
+mic_inline mic_atomic(uint64_t) *mic_bits_more_of(const mic_page_t *page)
+{
+    return mic_bits_live_of(page, 1);
+}
+/* Carving of few ones begins with the first, as pages are made. */
+mic_inline uint64_t mic_bits_free_few(const mic_page_t *page)
+{
+    if (page->capacity == 0) return 0;
+    if (mic_unlikely(page->carve_first != 0)) return mic_bits_free_in(page, 0);
+    mic_atomic(uint64_t) *const live = page->live;
+    return mic_bit_mask(0, page->capacity) &
+           ~(mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live)));
+}
 /* Hardened: they are on their way to the user. */
 mic_noinline void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits);
 
@@ -263,6 +300,59 @@ mic_inline size_t mic_bits_take_word(uint64_t *set, const mic_page_t *page, size
     return mic_bit_lowest(some);
 }
 
+/* The same of a set that has one, without a jump that depends on it; `random` is for all that is
+   to be chosen. */
+mic_inline size_t mic_bits_choose_word(uint64_t all, const mic_page_t *page, size_t last,
+                                       uint64_t random)
+{
+    const uint64_t line = ((uint64_t)1 << MIC_WORDS_OF_LINE) - 1;
+    const unsigned mask = MIC_WORDS_OF_LINE - 1;
+    const uint32_t words = (page->reserved + 63) / 64;
+    const unsigned from = (unsigned)(((random >> 32) * words) >> 32) & ~mask;
+    uint64_t some = all & ~(uint64_t)0 << from;
+    some = some == 0 ? all : some;
+    const uint64_t same = all & line << (last & ~(size_t)mask & 63);
+    return mic_bit_lowest(same == 0 ? some : same);
+}
+
+/* Without quarantine, of a page that is carved: the free blocks of a word. */
+mic_inline uint64_t mic_bits_free_carved(const mic_page_t *page, size_t w, uint64_t lives)
+{
+    const size_t after = page->reserved - w * 64; /* blocks from this word on */
+    const uint64_t all = ~(uint64_t)0 >> (after < 64 ? 64 - after : 0);
+    return all & ~(lives | mic_load_fast(mic_bits_remote_of(mic_bits_live_of(page, w))));
+}
+
+/* Without quarantine, of a page that is carved: the next of the words that are known to have free
+   blocks goes to malloc, but for the one block that is returned. NULL: nothing happened,
+   mic_bits_refill may know more. *n: how many. */
+mic_inline mic_block_t *mic_bits_take_next(mic_page_t *page, mic_word_t *word, uint64_t *ahead,
+                                           uint64_t random, uint32_t *n)
+{
+    const size_t last = (size_t)(word->live - page->live) / MIC_SLICE_BITMAPS;
+    const size_t w = mic_bits_choose_word(*ahead, page, last, random);
+    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
+    const uint64_t lives = mic_load_fast(live);
+    const uint64_t bits = mic_bits_free_carved(page, w, lives);
+    if (mic_unlikely(bits == 0)) return NULL;
+    const unsigned by = (unsigned)random & 63;
+    const uint64_t rotated = bits >> by | bits << (-by & 63);
+    const uint64_t lowest = rotated & -rotated;
+    const uint64_t bit = lowest << by | lowest >> (-by & 63);
+    char *const base = mic_page_block(page, w * 64);
+    *ahead ^= (uint64_t)1 << w;
+    *n = mic_bit_count(bits);
+    word->base = base;
+    word->live = live;
+    word->stride = page->stride;
+    page->used += *n;
+    mic_compiler_barrier();
+    word->bits = bits ^ bit;
+    mic_compiler_barrier();
+    mic_store_fast(live, lives | bit);
+    return (mic_block_t *)(void *)(base + mic_bit_lowest(bit) * (size_t)page->stride);
+}
+
 /* Hands one word of the page's free blocks to malloc, a random one. Returns how many, 0 when there
    is none. *ahead: words that had free blocks when the page was looked through last, and were not
    taken since, a bit each; 0 for a page that was not. Blocks freed meanwhile into others wait until
@@ -270,6 +360,7 @@ mic_inline size_t mic_bits_take_word(uint64_t *set, const mic_page_t *page, size
 mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t *ahead,
                                     mic_random_t *random)
 {
+    if (mic_bits_are_few(page)) return mic_bits_refill_few(page, word, random);
     uint64_t bits;
     size_t w = (size_t)(word->live - page->live) / MIC_SLICE_BITMAPS;
     do {
@@ -279,14 +370,12 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
             w = 64; /* none */
         }
         w = mic_bits_take_word(ahead, page, w, random);
-        mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
-        if (!CFG_HARDENED && mic_likely(page->capacity == page->reserved) &&
-            mic_likely(w * 64 + 64 <= page->reserved))
-            bits = ~(mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live)));
+        if (!CFG_HARDENED && mic_likely(page->capacity == page->reserved))
+            bits = mic_bits_free_carved(page, w, mic_load_relaxed(mic_bits_live_of(page, w)));
         else
             bits = mic_bits_free_in(page, w);
     } while (mic_unlikely(bits == 0));
-    if (mic_unlikely(page->block_bytes > MIC_SOME_BYTES))
+    if (CFG_HARDENED && mic_unlikely(page->block_bytes > MIC_SOME_BYTES))
         bits = mic_bits_take_some(page, bits, random);
     const uint32_t n = mic_bit_count(bits);
     word->base = mic_page_block(page, w * 64);

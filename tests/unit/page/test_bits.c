@@ -55,7 +55,13 @@ static mic_block_t *take(mic_page_t *page, mic_word_t *word)
 {
     mic_block_t *b = mic_bits_take(word, &rotation);
     if (b != NULL) return b;
-    if (mic_page_can_extend(page)) mic_bits_extend(page, 64);
+    if (mic_page_can_extend(page)) {
+        mic_bits_extend(page, 64);
+    } else if (!CFG_HARDENED && ahead_of == page && ahead != 0) {
+        uint32_t n = 0;
+        b = mic_bits_take_next(page, word, &ahead, mic_random_next(&source), &n);
+        if (b != NULL) return b;
+    }
     if (refill(page, word) == 0) return NULL;
     return mic_bits_take(word, &rotation);
 }
@@ -182,6 +188,27 @@ static void test_try_put(void **state)
             if (legal) assert_int_equal(left, used - 1);
             assert_int_equal(page->used, used - legal);
             assert_false(mic_bits_try_put(page, p, &left)); /* not twice */
+        }
+        unmake(page);
+    }
+}
+
+/* So does the test for pointers into any slice of a page. */
+static void test_plain_far(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls += 5) {
+        mic_page_t *const page = make(cls);
+        mic_word_t word = {0};
+        for (uint32_t i = 0; i < page->reserved / 2 + 1; i++) (void)take(page, &word);
+        const size_t end = (size_t)page->slices << MIC_SLICE_SHIFT;
+        for (size_t offset = 0; offset < end; offset += 16) {
+            const char *const p = page->start - MIC_SLICE_BYTES / 2 + offset;
+            size_t index, other;
+            uint64_t lives;
+            const bool legal = mic_bits_check(page, p, &index) == MIC_VERDICT_OK;
+            assert_int_equal(mic_bits_is_plain_far(page, p, &other, &lives), legal);
+            if (legal) assert_int_equal(index, other);
         }
         unmake(page);
     }
@@ -409,9 +436,10 @@ int main(void)
         cmocka_unit_test(test_all_blocks),   cmocka_unit_test(test_check),
         cmocka_unit_test(test_try_put),      cmocka_unit_test(test_remote_then_local),
         cmocka_unit_test(test_both_at_once), cmocka_unit_test(test_inner),
-        cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
-        cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
-        cmocka_unit_test(test_clear_large),  cmocka_unit_test(test_words_ahead),
+        cmocka_unit_test(test_plain_far),    cmocka_unit_test(test_guards),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_clear),        cmocka_unit_test(test_clear_large),
+        cmocka_unit_test(test_words_ahead),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;
