@@ -1,5 +1,6 @@
 /* Fork handlers that were registered before the library's own run while it holds all its locks for
-   the fork. They may allocate, free and give memory back. */
+   the fork. They may allocate, free and give memory back. The first fork comes while another thread
+   makes the first allocation of the process. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -34,10 +35,14 @@ static void *worker(void *arg)
     return NULL;
 }
 
+/* Before the library's constructor, which registers its own. */
+__attribute__((constructor(101))) static void first(void)
+{
+    stress_require(pthread_atfork(use_memory, use_memory, use_memory) == 0);
+}
+
 int main(void)
 {
-    /* before the first block: the handlers of the library come later */
-    stress_require(pthread_atfork(use_memory, use_memory, use_memory) == 0);
     stress_begin("fork_handlers");
     stress_limit_seconds(TIME_LIMIT_S);
     pthread_t thread;

@@ -42,7 +42,10 @@ static void fork_prepare(void)
 {
     if (mic_lock_passes()) {
         fork_nested++;
-    } else if (!mic_lock_holds_any(fork_lock_all)) {
+        return;
+    }
+    (void)mic_process_start(); /* the child could not wait for a thread that is about to */
+    if (!mic_lock_holds_any(fork_lock_all)) {
         fork_lock_all();
         mic_lock_pass_begin();
     }

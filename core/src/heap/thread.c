@@ -34,6 +34,7 @@ static mic_atomic(uintptr_t) record_first; /* [lock: record list; read by anyone
 
 enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY };
 static mic_atomic(uint32_t) process_state;
+static mic_atomic(uintptr_t) process_starter; /* [atomic: relaxed] who started it */
 static mic_atomic(uint32_t) process_hooked;
 
 mic_record_t *mic_record_first(void) { return (mic_record_t *)mic_load_acquire(&record_first); }
@@ -52,6 +53,7 @@ bool mic_process_start(void)
     uint32_t state = PROCESS_NEW;
     if (mic_load_acquire(&process_state) == PROCESS_READY) return true;
     if (mic_cas_acquire(&process_state, &state, PROCESS_STARTING)) {
+        mic_store_relaxed(&process_starter, mic_thread_self());
         mic_os_init();
         mic_options_init();
         if (CFG_BITS) mic_random_start();
@@ -68,11 +70,17 @@ bool mic_process_start(void)
         if (ok) mic_arena_start_tell();
         return ok;
     }
-    while (mic_load_acquire(&process_state) == PROCESS_STARTING) mic_os_yield();
+    while (mic_load_acquire(&process_state) == PROCESS_STARTING) {
+        /* the handler of a signal interrupted it, or something that it called allocates */
+        if (mic_load_relaxed(&process_starter) == mic_thread_self()) return false;
+        mic_os_yield();
+    }
     return mic_load_acquire(&process_state) == PROCESS_READY;
 }
 
-/* After the first thread can allocate, because registering may allocate. Once per process. */
+/* In the constructor, so that a fork finds the handlers also while another thread makes the first
+   allocation of all. That may come before: then after it, because registering may allocate. Once
+   per process. */
 static void process_hook(void)
 {
     if (mic_load_relaxed(&process_hooked) == 0 && mic_exchange_acqrel(&process_hooked, 1) == 0)
@@ -90,6 +98,7 @@ void mic_process_constructed(void)
     /* the rest waits for the first malloc: many a process never gets there */
     if (mic_load_acquire(&process_state) == PROCESS_NEW) mic_os_init();
     if (!mic_options_ready()) mic_options_init();
+    process_hook();
 }
 
 static mic_record_t *record_new(mic_subproc_t *subproc)
