@@ -118,7 +118,7 @@ class Builder:
         """A mutated header is found before the shipping one by each file that is compiled again."""
         folder = self.work / mutation.name
         path = folder / mutation.file
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(mutate.mutated(mutation, SOURCE))
         objects = dict(self.objects)
         for file in mutation.users or [mutation.file]:

@@ -18,7 +18,9 @@
 #include "rt/report.h"
 
 #define GHOST __attribute__((no_sanitize("thread"), noinline))
-#define CLS 35u /* of kind medium: no page is kept for being all that its class has */
+#define CLS                                                                                        \
+    (MIC_CLASS_SMALL_LAST +                                                                        \
+     4u) /* of kind medium: no page is kept for being all that its class has */
 #define BLOCK_BYTES 512u
 /* Two words, a block at the end of the first and one at the start of the second, the rest never
    carved; or one word with both blocks, all that the page has: only that one can be full with all
