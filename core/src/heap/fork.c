@@ -44,8 +44,8 @@ static void fork_prepare(void)
         fork_nested++;
         return;
     }
-    (void)mic_process_start(); /* the child could not wait for a thread that is about to */
     if (!mic_lock_holds_any(fork_lock_all)) {
+        mic_process_hold_for_fork();
         fork_lock_all();
         mic_lock_pass_begin();
     }
@@ -75,6 +75,7 @@ static void fork_release(bool child)
     mic_record_list_unlock_after_fork(child);
     mic_heaps_unlock_after_fork(child);
     mic_subprocs_unlock_after_fork(child);
+    mic_process_unhold_after_fork();
 }
 
 static void fork_reset_segment(unsigned arena, size_t first, size_t end)

@@ -32,9 +32,11 @@ static mic_atomic(uintptr_t) record_first; /* [lock: record list; read by anyone
 /* PTHREAD_DESTRUCTOR_ITERATIONS; the race detector ends a thread in the last pass itself */
 #define THREAD_LAST_PASS (MIC_TSAN ? 3 : 4)
 
-enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY };
-static mic_atomic(uint32_t) process_state;
-static mic_atomic(uintptr_t) process_starter; /* [atomic: relaxed] who started it */
+/* new, ready, or who is starting it: mic_thread_self(), | PROCESS_HELD: who forks before that */
+#define PROCESS_NEW ((uintptr_t)0)
+#define PROCESS_READY ((uintptr_t)1)
+#define PROCESS_HELD ((uintptr_t)1)
+static mic_atomic(uintptr_t) process_state;
 static mic_atomic(uint32_t) process_hooked;
 
 mic_record_t *mic_record_first(void) { return (mic_record_t *)mic_load_acquire(&record_first); }
@@ -48,34 +50,60 @@ static void thread_exit(void *pass)
         mic_thread_detach(true);
 }
 
+/* The calling thread's identity is in process_state. */
+static bool process_start(void)
+{
+    mic_os_init();
+    mic_options_init();
+    if (CFG_BITS) mic_random_start();
+    if (CFG_BITS) mic_canary_start();
+    const bool ok = mic_arena_init();
+    mic_theap_init(&mic_record_late.theap, &mic_record_late, &mic_subproc_main.main);
+    mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);
+    if (ok) {
+        (void)mic_os_thread_exit_init(thread_exit);
+        mic_level_up(&mic_levels[MIC_LEVEL_HEAPS], 1); /* the main heap */
+        mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
+    }
+    mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_NEW);
+    if (ok) mic_arena_start_tell();
+    return ok;
+}
+
 bool mic_process_start(void)
 {
-    uint32_t state = PROCESS_NEW;
     if (mic_load_acquire(&process_state) == PROCESS_READY) return true;
-    if (mic_cas_acquire(&process_state, &state, PROCESS_STARTING)) {
-        mic_store_relaxed(&process_starter, mic_thread_self());
-        mic_os_init();
-        mic_options_init();
-        if (CFG_BITS) mic_random_start();
-        if (CFG_BITS) mic_canary_start();
-        const bool ok = mic_arena_init();
-        mic_theap_init(&mic_record_late.theap, &mic_record_late, &mic_subproc_main.main);
-        mic_store_relaxed(&mic_record_late.state, MIC_RECORD_ORPHAN);
-        if (ok) {
-            (void)mic_os_thread_exit_init(thread_exit);
-            mic_level_up(&mic_levels[MIC_LEVEL_HEAPS], 1); /* the main heap */
-            mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
-        }
-        mic_store_release(&process_state, ok ? PROCESS_READY : PROCESS_NEW);
-        if (ok) mic_arena_start_tell();
-        return ok;
-    }
-    while (mic_load_acquire(&process_state) == PROCESS_STARTING) {
+    const uintptr_t self = mic_thread_self();
+    uintptr_t state = PROCESS_NEW;
+    while (!mic_cas_acquire(&process_state, &state, self)) {
+        if (state == PROCESS_READY) return true;
         /* the handler of a signal interrupted it, or something that it called allocates */
-        if (mic_load_relaxed(&process_starter) == mic_thread_self()) return false;
+        if (state == self) return false;
+        if (state == (self | PROCESS_HELD)) { /* a program's fork handler allocates */
+            mic_store_relaxed(&process_state, self);
+            break;
+        }
+        state = PROCESS_NEW;
         mic_os_yield();
     }
-    return mic_load_acquire(&process_state) == PROCESS_READY;
+    return process_start();
+}
+
+void mic_process_hold_for_fork(void)
+{
+    const uintptr_t self = mic_thread_self();
+    uintptr_t state = PROCESS_NEW;
+    while (!mic_cas_acquire(&process_state, &state, self | PROCESS_HELD)) {
+        if (state == PROCESS_READY || state == self) return;
+        state = PROCESS_NEW;
+        mic_os_yield();
+    }
+}
+
+void mic_process_unhold_after_fork(void)
+{
+    if (mic_load_relaxed(&process_state) == (mic_thread_self() | PROCESS_HELD))
+        mic_store_release(&process_state, PROCESS_NEW);
 }
 
 /* In the constructor, so that a fork finds the handlers also while another thread makes the first
