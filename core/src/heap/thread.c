@@ -76,7 +76,7 @@ bool mic_process_start(void)
     const uintptr_t self = mic_thread_self();
     uintptr_t state = PROCESS_NEW;
     while (!mic_cas_acquire(&process_state, &state, self)) {
-        if (state == PROCESS_READY) return true;
+        if (mic_load_acquire(&process_state) == PROCESS_READY) return true;
         /* the handler of a signal interrupted it, or something that it called allocates */
         if (state == self) return false;
         if (state == (self | PROCESS_HELD)) { /* a program's fork handler allocates */
@@ -94,7 +94,7 @@ void mic_process_hold_for_fork(void)
     const uintptr_t self = mic_thread_self();
     uintptr_t state = PROCESS_NEW;
     while (!mic_cas_acquire(&process_state, &state, self | PROCESS_HELD)) {
-        if (state == PROCESS_READY || state == self) return;
+        if (mic_load_acquire(&process_state) == PROCESS_READY || state == self) return;
         state = PROCESS_NEW;
         mic_os_yield();
     }
