@@ -168,18 +168,18 @@ bool mic_record_claim_deserted(mic_record_t *record)
 
 static mic_record_t *record_deserted(const mic_subproc_t *subproc)
 {
-    static mic_atomic(uintptr_t) cursor; /* hint */
-    mic_record_t *r = (mic_record_t *)mic_load_relaxed(&cursor);
+    static mic_atomic(uintptr_t) cursor; /* [atomic: acquire / release] hint */
+    mic_record_t *r = (mic_record_t *)mic_load_acquire(&cursor); /* with what made the record */
     for (int i = 0; i < RECORD_LOOK_MAX; i++) {
         if (r == NULL) r = mic_record_first();
         if (r == NULL) break;
         mic_record_t *const record = r;
         r = r->all_next;
         if (mic_record_subproc(record) != subproc || !mic_record_claim_deserted(record)) continue;
-        mic_store_relaxed(&cursor, (uintptr_t)r);
+        mic_store_release(&cursor, (uintptr_t)r);
         return record;
     }
-    mic_store_relaxed(&cursor, (uintptr_t)r);
+    mic_store_release(&cursor, (uintptr_t)r);
     return NULL;
 }
 
