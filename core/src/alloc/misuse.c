@@ -69,8 +69,7 @@ void mic_report_misuse(mic_verdict_t verdict, const char *verb, const void *p,
 void mic_report_noted(void)
 {
     size_t bytes = 0;
-    void *p = CFG_HARDENED ? mic_held_written(&bytes) : NULL;
-    if (CFG_HARDENED && mic_likely(p == NULL)) p = mic_active_written(&bytes);
+    void *p = CFG_HARDENED ? mic_active_written(&bytes) : NULL;
     if (mic_unlikely(p != NULL))
         mic_report_error(
             EFAULT, "malloc of %p, which was written to after it was freed (%zu bytes)", p, bytes);

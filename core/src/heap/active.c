@@ -144,12 +144,10 @@ static void bits_age(const mic_theap_t *theap, mic_page_t *page)
     page->stamp = now;
 }
 
-/* Found by a thread that has no record any more: it holds the late lock, which a program's error
-   handler may need. */
 static mic_atomic(uintptr_t) written_block; /* [atomic: release] 0: none */
 static mic_atomic(uint64_t) written_bytes;  /* [atomic: relaxed] */
 
-static void written_note(const void *block, size_t bytes)
+void mic_active_note_written(const void *block, size_t bytes)
 {
     mic_store_relaxed(&written_bytes, bytes);
     mic_store_release(&written_block, (uintptr_t)block);
@@ -175,8 +173,8 @@ mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
         mic_report_error(EFAULT,
                          "malloc of %p, which was written to after it was freed (%zu bytes)",
                          (void *)block, usable + MIC_CANARY_BYTES);
-    else
-        written_note(block, usable + MIC_CANARY_BYTES);
+    else /* the late lock is held */
+        mic_active_note_written(block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);
     return block;
 }

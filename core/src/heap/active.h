@@ -15,7 +15,10 @@
 mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
     __attribute__((returns_nonnull));
 
-/* Such a block that could not be reported there, and its size. NULL: none since the last call. */
+/* Hardened: keeps such a block, or a span that was written to while it was held, to be reported
+   when no lock is held: a program's error handler may need it. */
+void mic_active_note_written(const void *block, size_t bytes);
+/* The last one that was kept, and its size. NULL: none since the last call. */
 void *mic_active_written(size_t *bytes);
 
 mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)

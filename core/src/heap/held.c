@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "heap/active.h"
 #include "heap/guarded.h"
 #include "heap/heap.h"
 #include "os/os.h"
@@ -86,18 +87,6 @@ static held_span_t held_remove_locked(size_t i)
     return span;
 }
 
-/* For the next who holds no lock, which a program's error handler may need. */
-static mic_atomic(uintptr_t) held_written;      /* [atomic: release] a span; 0: none */
-static mic_atomic(uint64_t) held_written_bytes; /* [atomic: relaxed] */
-
-void *mic_held_written(size_t *bytes)
-{
-    if (mic_likely(mic_load_relaxed(&held_written) == 0)) return NULL;
-    void *const span = (void *)mic_exchange_acqrel(&held_written, 0);
-    *bytes = (size_t)mic_load_relaxed(&held_written_bytes);
-    return span;
-}
-
 /* Hardened: what was accessible is still clear. */
 static void held_look(const held_span_t *span)
 {
@@ -106,8 +95,7 @@ static void held_look(const held_span_t *span)
     const size_t bytes = span->told.block_bytes - span->hidden;
     const bool clear = mic_bits_is_clear_runs(from, bytes);
     if (mic_likely(clear)) return;
-    mic_store_relaxed(&held_written_bytes, span->told.block_bytes);
-    mic_store_release(&held_written, (uintptr_t)span->start);
+    mic_active_note_written(span->start, span->told.block_bytes);
     if (!span->run.zero || mic_os_purge(from, bytes) != 0) memset(from, 0, bytes);
 }
 

@@ -33,9 +33,6 @@ bool mic_held_keeps(const mic_page_t *page);
 bool mic_held_take(mic_theap_t *theap, size_t block_bytes, size_t align_slices, mic_run_t *run);
 /* p is the start of a held span. Any thread, without locks. */
 bool mic_held_find(const void *p, mic_held_t *held);
-/* Hardened: a span that was written to while it was held, found when it was let go, and its size.
-   NULL: none since the last call. */
-void *mic_held_written(size_t *bytes);
 /* All go back to their arenas. Without locks above the arena's. */
 void mic_held_flush(void);
 /* Bytes of address space that are held. */

@@ -293,7 +293,6 @@ void mic_guarded_tell(const void *p) { (void)p; }
 bool mic_held_put(mic_page_t *page) { return (void)page, false; }
 bool mic_held_keeps(const mic_page_t *page) { return (void)page, false; }
 bool mic_held_find(const void *p, mic_held_t *held) { return (void)p, (void)held, false; }
-void *mic_held_written(size_t *bytes) { return (void)bytes, NULL; }
 int mic_os_purge(void *address, size_t bytes) { return (void)address, (void)bytes, ENOTSUP; }
 size_t mic_os_resident(const void *address, size_t bytes) { return (void)address, bytes; }
 bool mic_os_each_run(const void *start, size_t bytes, mic_os_run_fun *fun, void *arg)
