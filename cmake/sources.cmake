@@ -26,6 +26,20 @@ foreach(system IN ITEMS linux darwin windows freebsd android)
     endif()
 endforeach()
 
+# Objects are linked in this order. The kernel maps code in blocks of 64 KiB around what runs: what
+# nearly every program runs lies together, in front, so that half of the code stays out of memory.
+# The rest, what is more likely first:
+foreach(rare IN ITEMS
+    "page/bits" "heap/(guarded|table)" "api/(sized|strings|owned|aligned|walk)"
+    "alloc/(count|walk)" "heap/(heap|subproc|theap_look)" "api/(arena|heap|heap_aligned|theap)"
+    "vm/(program|count)" "page/look" "os/(resident|trace)" "rt/random"
+    "api/(print|stats)" "diag/(json|numbers|stats|text)")
+    set(sources ${mi_core_sources})
+    list(FILTER sources INCLUDE REGEX "/core/src/${rare}\\.c$")
+    list(REMOVE_ITEM mi_core_sources ${sources})
+    list(APPEND mi_core_sources ${sources})
+endforeach()
+
 # --- flags -----------------------------------------------------------------------------------
 
 set(mi_flags -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free

@@ -4,7 +4,7 @@
 set(mi_sources ${mi_core_sources})
 set(mi_override 0)
 if(MI_OVERRIDE)
-    list(APPEND mi_sources ${mi_override_sources})
+    list(PREPEND mi_sources ${mi_override_sources})
     set(mi_override 1)
 endif()
 
@@ -49,6 +49,10 @@ if(MI_BUILD_SHARED)
     target_link_options(mimalloc PRIVATE
         "LINKER:-z,nodelete" "LINKER:-z,now" "LINKER:-Bsymbolic-functions"
         "LINKER:--version-script=${exports}")
+    if(NOT MI_SANITIZE) # whose library has to come before libc
+        # glibc has it in an archive: in front too, see sources.cmake
+        target_link_options(mimalloc PRIVATE "LINKER:-u,pthread_atfork" -lc)
+    endif()
 endif()
 
 if(MI_BUILD_STATIC)

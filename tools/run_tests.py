@@ -3,7 +3,7 @@
 
     tools/run_tests.py check   release and debug: unit, api and death tests; golden tests; lint
     tools/run_tests.py test    all tests of release, debug and the sanitizers but the fault sweeps;
-                               unit, api and death tests of secure and hardened,
+                               unit, api, death and random tests of secure and hardened,
                                golden, contract, install, integration, fallback, and those of
                                python/ and rust/ where they exist; a sample of integration with
                                secure, hardened and guarded sampling
@@ -331,8 +331,8 @@ def tier_test(results, scale):
     simple(results, "lint", ["make", "--no-print-directory", "lint"])
     for preset in ("release", "debug", "asan", "ubsan", "tsan"):
         c_tests(results, preset, scale=scale, without="fault")
-    c_tests(results, "secure", QUICK, scale)
-    c_tests(results, "hardened", QUICK, scale)
+    c_tests(results, "secure", [*QUICK, "random"], scale)
+    c_tests(results, "hardened", [*QUICK, "random"], scale)
     for folder in ("golden", "contract", "model", "install", "integration", "fallback"):
         py_tests(results, f"tests/{folder}")
     variants_of_integration(results, only=SAMPLE)

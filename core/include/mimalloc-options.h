@@ -63,8 +63,9 @@ typedef enum mi_option_e {
     mi_option_arena_max_object_size = 45,         /**< KiB of the largest object in an arena */
     mi_option_arena_is_numa_local = 46,           /**< use arenas of the own NUMA node only */
     mi_option_region_size = 47,                   /**< KiB of address space to reserve; 0 as fits */
-    mi_option_debug_deep = 48, /**< debug builds: check everything after slow paths */
-    _mi_option_last = 49,
+    mi_option_debug_deep = 48,   /**< debug builds: check everything after slow paths */
+    mi_option_purge_thread = 49, /**< a thread that purges while the process is idle */
+    _mi_option_last = 50,
     /* older names */
     mi_option_large_os_pages = mi_option_allow_large_os_pages,
     mi_option_eager_region_commit = mi_option_arena_eager_commit,
@@ -95,7 +96,10 @@ mi_decl_nodiscard mi_decl_export size_t mi_option_get_size(mi_option_t option) m
     the guarded_ ones take effect in each thread with its next slow path, but for thread heaps with
     a rate or bounds of their own. Setting guarded_sample_rate above 0 starts the library if nothing
     was allocated yet, looks for the stack unwinder and takes memory for 512 objects; where that
-    fails nothing is sampled. Not for callbacks that get messages. */
+    fails nothing is sampled. purge_thread may be set at any time: the thread starts, at once or in an
+    allocation, when the process holds 1 MiB or has a block above 256 KiB, is not there where the
+    system refuses it, and ends soon after the option was set to 0. Neither for callbacks that get
+    messages. */
 mi_decl_export void mi_option_set(mi_option_t option, long value) mi_attr_noexcept;
 /** Sets the value unless environment or program have set it. */
 mi_decl_export void mi_option_set_default(mi_option_t option, long value) mi_attr_noexcept;

@@ -89,7 +89,7 @@ typedef struct mi_heap_area_s {
     void *reserved1;        /**< not for programs */
 } mi_heap_area_t;
 
-/* ---- callbacks. They are called without a lock of the library held. ---- */
+/* ---- callbacks. All but mi_commit_fun_t are called without a lock of the library held. ---- */
 
 /** Called now and then on slow paths; see mi_register_deferred_free().
     @param force     a forced collection is on: free as much as possible
@@ -114,7 +114,9 @@ typedef bool(mi_cdecl mi_block_visit_fun)(const mi_heap_t *heap, const mi_heap_a
 /** Visits a heap; returns false to stop. */
 typedef bool(mi_cdecl mi_heap_visit_fun)(mi_heap_t *heap, void *arg);
 
-/** Commits or gives back a range of memory that the program manages itself; returns success.
+/** Commits or gives back a range of memory that the program manages itself; returns success. The
+    library may hold locks meanwhile: the function must neither use it nor wait for a thread that
+    may be using it, such as one that allocates or frees with a lock taken that the function takes.
     @param commit  true: make usable; false: give back
     @param start   first byte
     @param size    bytes

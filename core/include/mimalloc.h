@@ -104,7 +104,8 @@ mi_decl_nodiscard mi_decl_export void *mi_reallocf(void *p, size_t newsize) mi_a
 
 /** Bytes of a block that the program may use, at least as many as it asked for.
     @param p a block, or NULL
-    @return bytes; 0 for NULL and for what is not a block of this library */
+    @return bytes; 0 for NULL and for what is not a block of this library, which debug and secure
+            builds report (EINVAL) */
 mi_decl_nodiscard mi_decl_export size_t mi_usable_size(const void *p) mi_attr_noexcept;
 
 /** What mi_usable_size() of a new block for a request would be; size itself if it is impossible. */

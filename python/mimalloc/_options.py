@@ -55,6 +55,7 @@ _NAMES = (
     "arena_is_numa_local",
     "region_size",
     "debug_deep",
+    "purge_thread",
 )
 _NUMBERS = {name: number for number, name in enumerate(_NAMES)}
 

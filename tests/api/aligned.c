@@ -156,6 +156,26 @@ static void plain_realloc_of_an_aligned_block(void **state)
     }
 }
 
+static void resized_without_its_offset(void **state)
+{
+    (void)state;
+    for (size_t offset = 1; offset < 16; offset++) {
+        for (size_t size = 20; size < 200000; size *= 3) {
+            char *const p = mi_malloc_aligned_at(size, 64, offset), *q = NULL;
+            api_assert_aligned((uintptr_t)p + offset, 64);
+            api_fill(p, size, 7);
+            api_assert_works(q, mi_realloc(p, size)); /* a block like any other from here on */
+            api_assert_aligned(q, 16);
+            assert_true(api_is_filled(q, size, 7));
+            char *const z = mi_zalloc_aligned_at(size, 64, offset), *y = NULL;
+            api_assert_works(y, mi_rezalloc_aligned(z, size, 4));
+            api_assert_aligned(y, 16);
+            mi_free(q);
+            mi_free(y);
+        }
+    }
+}
+
 static void many_at_once(void **state)
 {
     (void)state;
@@ -186,6 +206,7 @@ int main(void)
         cmocka_unit_test(realloc_aligned_keeps_a_block_that_fits),
         cmocka_unit_test(realloc_aligned_aligns_what_was_not),
         cmocka_unit_test(plain_realloc_of_an_aligned_block),
+        cmocka_unit_test(resized_without_its_offset),
         cmocka_unit_test(many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,10 @@ static void larger_blocks_fit_into_small_memory(void **state)
     api_fill(api_opaque_pointer(b), mi_usable_size(b), 2);
     assert_true(api_is_filled(api_opaque_pointer(a), mi_usable_size(a), 1));
     api_assert_fails(mi_heap_malloc(heap, 400000), ENOMEM);
+    mi_free(a);
+    char *const again = mi_heap_zalloc(heap, 40000); /* of memory that was used */
+    assert_non_null(again);
+    assert_true(api_is_zero(api_opaque_pointer(again), mi_usable_size(again)));
     mi_free(b);
     assert_non_null(mi_heap_malloc(heap, 100000));
     mi_heap_destroy(heap);

@@ -328,6 +328,28 @@ static void *allocate(void *arg)
     return (void *)guarded;
 }
 
+/* An alignment takes a larger block: that one is not guarded where the program's request is not. */
+static void requests_are_looked_at_and_not_what_they_take(void **state)
+{
+    (void)state;
+    mi_theap_t *const theap = sample(1);
+    mi_theap_guarded_set_size_bound(theap, BYTES + 1, 1 << 20);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        char *const large = mi_malloc_aligned(BYTES, 8192), *const offset =
+                                                                mi_malloc_aligned_at(BYTES, 64, 8);
+        char *const slices = mi_malloc_aligned_at(BYTES, 1 << 17, 8);
+        api_assert_aligned(large, 8192);
+        api_assert_aligned(offset + 8, 64);
+        api_assert_aligned(slices + 8, 1 << 17);
+        assert_true(mi_usable_size(large) >= BYTES && mi_usable_size(offset) >= BYTES);
+        assert_true(mi_usable_size(slices) >= BYTES);
+        memset(offset, 1, BYTES);
+        assert_true(mi_free_if_owned(offset) && mi_free_if_owned(large));
+        assert_true(mi_free_if_owned(slices));
+    }
+    (void)sample(0);
+}
+
 static void threads_have_them_too(void **state)
 {
     (void)state;
@@ -357,6 +379,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(small_overflows_are_seen_by_free),
         cmocka_unit_test(accesses_beside_are_told),
         cmocka_unit_test(errors_are_told),
+        cmocka_unit_test(requests_are_looked_at_and_not_what_they_take),
         cmocka_unit_test(threads_have_them_too),
     };
     return cmocka_run_group_tests_name("guarded", tests, NULL, NULL);

@@ -76,7 +76,7 @@ static void deferred_callback(bool force, unsigned long long heartbeat, void *ar
     if (deferred.depth++ > 0) deferred.nested++;
     deferred.calls++;
     deferred.forced += force;
-    if (deferred.calls > 1 && heartbeat < deferred.last) deferred.monotone = false;
+    if (deferred.calls > 1 && heartbeat <= deferred.last) deferred.monotone = false;
     deferred.last = heartbeat;
     deferred.arg = arg;
     for (size_t i = 0; i < 20; i++) mi_free(mi_malloc(i * 5000)); /* allowed */
@@ -101,6 +101,10 @@ static void deferred_free_is_called(void **state)
     }
     assert_true(deferred.calls > before);
     assert_int_equal(deferred.nested, 0);
+    for (int i = 0; i < 3; i++) mi_collect(false);
+    mi_thread_done(); /* what comes then grows on */
+    mi_free(mi_malloc(1));
+    for (int i = 0; i < 3; i++) mi_collect(false);
     assert_true(deferred.monotone);
     mi_register_deferred_free(NULL, NULL);
     const int last = deferred.calls;

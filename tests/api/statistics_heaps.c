@@ -76,6 +76,28 @@ static void a_heap_counts_its_own_blocks(void **state)
     mi_heap_destroy(b);
 }
 
+/* What malloc has not handed out yet does not count, and the page it would come from need not be the
+   first of its class: here it is one that was full before. */
+static void destroying_leaves_the_total(void **state)
+{
+    (void)state;
+    enum { MANY = 6000, FREED = 400 };
+    static void *blocks[MANY];
+    for (int more = 0; more < 2 * MANY; more += 211) {
+        const mi_stats_t before = stats_of_subproc(mi_subproc_main());
+        mi_heap_t *const heap = mi_heap_new();
+        for (int i = 0; i < MANY; i++) blocks[i] = mi_heap_malloc(heap, 48);
+        for (int i = 0; i < FREED; i++) mi_free(blocks[i]);
+        for (int i = 0; i < more; i++) assert_non_null(mi_heap_malloc(heap, 48));
+        mi_heap_destroy(heap);
+        const mi_stats_t after = stats_of_subproc(mi_subproc_main());
+        int64_t total = 0;
+        for (size_t i = 0; i < MI_STAT_BIN_COUNT; i++)
+            total += after.malloc_bins[i].total - before.malloc_bins[i].total;
+        assert_int_equal(total, MANY + more);
+    }
+}
+
 static void *allocate_there(void *arg)
 {
     for (int i = 0; i < 100; i++) (void)!mi_heap_malloc((mi_heap_t *)arg, 500);
@@ -208,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_struct_must_be_made_ready),
         cmocka_unit_test(a_heap_counts_its_own_blocks),
+        cmocka_unit_test(destroying_leaves_the_total),
         cmocka_unit_test(blocks_of_all_threads_count),
         cmocka_unit_test(no_heap_is_the_main_heap),
         cmocka_unit_test(a_subproc_counts_all_its_heaps),

@@ -73,6 +73,10 @@ def test_address_space_lowered_while_running(fallback, sample, mib):
     fallback.run([sample, "lower", mib]).ok()
 
 
+def test_valloc_does_not_look_at_the_limit_again(fallback, cases):
+    fallback.run([cases, "lowered_valloc"]).ok()
+
+
 def test_first_malloc_fails(fallback, cases):
     """The process starts later, when there is memory."""
     fallback.run([cases, "late_start"]).ok()

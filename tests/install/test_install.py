@@ -188,10 +188,13 @@ PLUGIN_C = "#include <mimalloc.h>\nvoid *plugin(void) { return mi_malloc(100); }
 HOST_C = """
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 static pthread_barrier_t loaded, unloaded;
+static void on_fault(int number) { _exit(number != SIGSEGV); }
 static void *(*plugin)(void);
 static void *thread(void *arg) {
     plugin();
@@ -200,6 +203,8 @@ static void *thread(void *arg) {
     return arg; /* what the plugin left for the end of threads must not be called any more */
 }
 int main(int argc, char **argv) {
+    signal(SIGSEGV, on_fault);
+    if (argc == 3) setenv("MIMALLOC_GUARDED_SAMPLE_RATE", "10", 1);
     pthread_barrier_init(&loaded, NULL, 2);
     pthread_barrier_init(&unloaded, NULL, 2);
     for (int i = 0; i < 3; i++) {
@@ -214,7 +219,10 @@ int main(int argc, char **argv) {
         pthread_barrier_wait(&unloaded);
         pthread_join(t, NULL);
         int status = 0;
-        if (fork() == 0) _exit(0);
+        if (fork() == 0) {
+            raise(SIGSEGV);
+            _exit(1);
+        }
         if (wait(&status) < 0 || status != 0) return 5;
     }
     puts("unloaded");
@@ -222,8 +230,10 @@ int main(int argc, char **argv) {
 """
 
 
-def test_archive_in_a_library_that_is_unloaded(prefix, tmp_path):
-    """Threads that used it end afterwards, and the process forks."""
+@pytest.mark.parametrize("how", [[], ["sampled"]], ids=["plain", "sampled"])
+def test_archive_in_a_library_that_is_unloaded(prefix, tmp_path, how):
+    """Threads that used it end afterwards, the process forks, and the handler of faults is that of
+    the program, also if the library had one to explain them."""
     (tmp_path / "plugin.c").write_text(PLUGIN_C)
     (tmp_path / "host.c").write_text(HOST_C)
     plugin, host = tmp_path / "plugin.so", tmp_path / "host"
@@ -232,7 +242,7 @@ def test_archive_in_a_library_that_is_unloaded(prefix, tmp_path):
     inside = ["-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"]
     run("gcc", "-shared", "-fPIC", include, tmp_path / "plugin.c", archive, *inside, "-o", plugin)
     run("gcc", tmp_path / "host.c", "-pthread", "-ldl", "-o", host)
-    assert run(host, plugin) == "unloaded\n"
+    assert run(host, *how, plugin) == "unloaded\n"
 
 
 def test_preload(prefix):

@@ -292,7 +292,7 @@ _BITS_FREE = "uint64_t taken = mic_load_relaxed(live) | mic_load_relaxed(mic_bit
 _BITS_UNFULL = "const bool ok = !CFG_BITS ||"
 _BITS_LAST = """
                       (!CFG_BITS || mic_bits_all_remote(page) == page->reserved);"""
-_BITS_PUT = """    mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
+_BITS_PUT = """    mic_store_fast(found.live, found.lives ^ found.bit);
     mic_compiler_barrier();
     const uint32_t used = page->used - 1;
     page->used = used;
@@ -321,6 +321,13 @@ BITS_MUTATIONS = [
              "return (void)remote, *lives;", shown_by=("twice_then_own",), users=(FREE, BITS, THEAP, _WORLD)),
     Mutation("bits_refill_ignores_remote", "-", BITS, _BITS_FREE,
              "uint64_t taken = mic_load_relaxed(live);", shown_by=("twice_refill",)),
+    Mutation("bits_next_ignores_remote", "-", BITS_H,
+             "return all & ~(lives | mic_load_fast(mic_bits_remote_of(mic_bits_live_of(page, w))));",
+             "return all & ~lives;", shown_by=("twice_next",), users=(_WORLD,)),
+    Mutation("bits_next_used_late", "-", BITS_H, """    page->used += *n;
+    mic_compiler_barrier();
+    word->bits = bits ^ bit;
+""", "    word->bits = bits ^ bit;\n", shown_by=("next",), users=(_WORLD,)),
     Mutation("bits_twice_counts", "RF.10", BITS, "const uint32_t n = mic_bit_count(bits & before);",
              "const uint32_t n = mic_bit_count(bits);", shown_by=("twice_own",)),
     Mutation("bits_twice_not_noted", "RF.10", BITS, "if (mic_unlikely(twice != 0))",
@@ -339,7 +346,7 @@ BITS_MUTATIONS = [
     Mutation("bits_used_before_live", "RF.21", BITS_H, _BITS_PUT,
              """    const uint32_t used = page->used - 1;
     page->used = used;
-    mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
+    mic_store_fast(mic_bits_live_of(page, found.index >> 6), found.lives ^ found.bit);
 """, shown_by=("reap_fast",), users=(_WORLD,)),
     Mutation("bits_reap_counts_remote", "RF.21", BITS, "if (remote != mic_load_relaxed(live)) return 0;", "",
              shown_by=("twice_stray",)),

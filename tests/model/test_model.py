@@ -42,7 +42,7 @@ SCENARIOS = [
 ]  # fmt: skip
 # Policy "bits" has these too: pages with more than one word, and one free too many.
 BITS_SCENARIOS = [
-    "words", "words_reap", "words_own",
+    "words", "words_reap", "words_own", "next", "next_full", "next_reap", "twice_next",
     "twice", "twice_own", "twice_refill", "twice_later", "twice_after_own", "twice_then_own",
     "twice_full", "twice_gone", "twice_stray", "twice_reap",
 ]  # fmt: skip

@@ -53,6 +53,36 @@ static void run(bool together)
     for (size_t i = 0; i < BLOCKS * 2; i++) mi_free(again[i]);
 }
 
+/* Blocks of their own slices, by two threads at the same time: every second free is found. */
+#define SPANS 40
+
+static void *spans[SPANS];
+static pthread_barrier_t spans_there;
+
+static void *free_spans(void *arg)
+{
+    for (size_t i = 0; i < SPANS; i++) {
+        pthread_barrier_wait(&spans_there);
+        mi_free(spans[i]);
+    }
+    return arg;
+}
+
+static void run_spans(size_t rounds)
+{
+    pthread_barrier_init(&spans_there, NULL, 2);
+    for (size_t round = 0; round < rounds; round++) {
+        atomic_store(&reports, 0);
+        for (size_t i = 0; i < SPANS; i++) stress_require((spans[i] = mi_malloc(600000)) != NULL);
+        pthread_t t[2];
+        for (int i = 0; i < 2; i++)
+            stress_require(pthread_create(&t[i], NULL, free_spans, NULL) == 0);
+        for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
+        stress_require(atomic_load(&reports) == SPANS);
+    }
+    pthread_barrier_destroy(&spans_there);
+}
+
 int main(void)
 {
     stress_begin("double_free");
@@ -63,5 +93,6 @@ int main(void)
         bytes = 1 + stress_below(&r, i % 4 == 0 ? 20000 : 1000);
         run(i % 2 == 0);
     }
+    run_spans(stress_scaled(10000, 20));
     return 0;
 }

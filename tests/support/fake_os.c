@@ -366,6 +366,14 @@ static void fake_futex(uint32_t *word, int operation, uint32_t value)
 }
 
 void mic_os_wait(uint32_t *word, uint32_t value) { fake_futex(word, FUTEX_WAIT_PRIVATE, value); }
+void mic_os_wait_ms(uint32_t *word, uint32_t value, uint64_t milliseconds)
+{
+    const int saved = errno;
+    const struct timespec time = {.tv_sec = (time_t)(milliseconds / 1000 % 1000000),
+                                  .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &time, NULL, 0);
+    errno = saved;
+}
 void mic_os_wake_one(uint32_t *word) { fake_futex(word, FUTEX_WAKE_PRIVATE, 1); }
 void mic_os_yield(void) { sched_yield(); }
 int mic_os_barrier(void) { return 0; }
@@ -531,6 +539,16 @@ int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
     const int error = fake_other(FAKE_OS_ON_FORK);
     return error != 0 ? error : pthread_atfork(prepare, parent, child);
 }
+
+/* There are no threads but the test's. */
+int mic_os_thread_start(void (*run)(void))
+{
+    fake_os_settings.thread_run = run;
+    fake_os_settings.thread_starts++;
+    return EAGAIN;
+}
+void mic_os_thread_join(uint64_t milliseconds) { (void)milliseconds; }
+void mic_os_thread_leave(void) {}
 
 bool fake_os_strict_overcommit;
 bool mic_os_strict_overcommit(void) { return fake_os_strict_overcommit; }

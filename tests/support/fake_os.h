@@ -106,6 +106,8 @@ struct fake_os_settings {
     mic_os_process_t process; /* mic_os_process_info */
     bool process_is_real;     /* mic_os_process_info and mic_os_clock_ns tell the truth */
     bool nothing_resident;    /* mic_os_in_memory says so; else: what is */
+    void (*thread_run)(void); /* out: what mic_os_thread_start was to run; it always fails */
+    unsigned thread_starts;   /* out: how often */
     uint64_t clock_step_ms;   /* what each look at mic_os_clock_ms adds */
 };
 extern struct fake_os_settings fake_os_settings;

@@ -11,6 +11,14 @@
 #include "os/os.h"
 #include "rt/report.h"
 
+/* Guarding was decided on with what the program asked for: not once more with what that takes. */
+static void *aligned_plain(mic_theap_t *theap, size_t bytes, bool zero)
+{
+    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0))
+        return mic_alloc_unsampled_in(theap, bytes, zero);
+    return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);
+}
+
 static void *aligned_from_class(mic_theap_t *theap, size_t bytes, size_t alignment, bool zero)
 {
     size_t block = mic_max(bytes + MIC_CANARY_BYTES, alignment);
@@ -18,8 +26,7 @@ static void *aligned_from_class(mic_theap_t *theap, size_t bytes, size_t alignme
     /* large blocks with guards between them are aligned to OS pages only */
     if (CFG_BITS && block > MIC_MEDIUM_BLOCK_MAX && alignment > mic_os_info.page_bytes)
         return mic_alloc_span_in(theap, bytes, MIC_SLICE_BYTES, zero);
-    block -= MIC_CANARY_BYTES;
-    return zero ? mic_zalloc_in(theap, block) : mic_malloc_in(theap, block);
+    return aligned_plain(theap, block - MIC_CANARY_BYTES, zero);
 }
 
 void mic_alloc_mark_inner(void *block, const void *p)
@@ -39,8 +46,7 @@ static void *aligned_at_offset(mic_theap_t *theap, size_t bytes, size_t alignmen
                                bool zero)
 {
     if (bytes > MIC_SIZE_MAX - alignment) return mic_alloc_slow_in(theap, SIZE_MAX, false);
-    char *const block = zero ? mic_zalloc_in(theap, bytes + alignment - 1)
-                             : mic_malloc_in(theap, bytes + alignment - 1);
+    char *const block = aligned_plain(theap, bytes + alignment - 1, zero);
     if (block == NULL) return NULL;
     const uintptr_t miss = ((uintptr_t)block + offset) & (alignment - 1);
     if (miss == 0) return block;
@@ -61,8 +67,7 @@ void *mic_alloc_aligned_in(mic_theap_t *theap, size_t bytes, size_t alignment, s
         if (guarded != NULL) return guarded;
     }
     if (mic_likely((offset & (alignment - 1)) == 0)) {
-        if (alignment <= MIC_ALIGN_MAX_NATURAL)
-            return zero ? mic_zalloc_in(theap, bytes) : mic_malloc_in(theap, bytes);
+        if (alignment <= MIC_ALIGN_MAX_NATURAL) return aligned_plain(theap, bytes, zero);
         if (alignment <= MIC_SLICE_BYTES && bytes <= MIC_CLASS_REQUEST_MAX)
             return aligned_from_class(theap, bytes, alignment, zero);
         return mic_alloc_span_in(theap, bytes, mic_max(alignment, MIC_SLICE_BYTES), zero);

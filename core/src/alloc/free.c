@@ -56,8 +56,8 @@ void mic_free_span(mic_page_t *page)
     if ((page->flags & MIC_PAGE_EMPTIED) == 0 && mic_purge_at_once(mic_page_run(page)))
         page->flags |= MIC_PAGE_EMPTIED;
     if (CFG_HARDENED) mic_page_clear_span(page, mic_held_keeps(page));
-    for (;;) {
-        mic_record_t *const record = mic_record_of_owner(mic_page_owner(page));
+    mic_record_t *record;
+    while ((record = mic_record_of_owner(mic_page_owner(page))) != NULL) {
         mic_lock_acquire(&record->lock);
         if (mic_record_of_owner(mic_page_owner(page)) == record) {
             (void)mic_remote_clear(page); /* not set when realloc moved the block */
@@ -67,6 +67,7 @@ void mic_free_span(mic_page_t *page)
         }
         mic_lock_release(&record->lock); /* the record's pages moved meanwhile */
     }
+    free_report_twice(page, 0); /* by another thread, after this one had looked at the block */
 }
 
 /* Cheap and nearly always false: the block's word has no other block left. */
@@ -138,15 +139,14 @@ mic_inline void free_remote(mic_page_t *page, mic_atomic(uint64_t) *words, size_
 mic_inline bool free_far_local(void *p)
 {
     mic_page_t *page = NULL;
-    size_t index = 0; /* not needed; compilers warn */
-    uint64_t lives;
+    mic_plain_t found;
     if (mic_unlikely(!mic_page_find_main(p, &page)) || (!CFG_HARDENED && page->back == 0))
         return false;
     page -= page->back; /* what a slice says that is of no page any more is looked at, too */
     if (mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record ||
-        mic_unlikely(!mic_bits_is_plain_far(page, p, &index, &lives)))
+        mic_unlikely(!mic_bits_is_plain_far(page, p, &found)))
         return false;
-    if (mic_unlikely(mic_bits_put_start(page, index) == 0)) mic_free_emptied(page);
+    if (mic_unlikely(mic_bits_put_start(page, found.index) == 0)) mic_free_emptied(page);
     return true;
 }
 
@@ -163,10 +163,10 @@ mic_inline bool free_plain(void *p)
         return false;
     size_t index;
     if (CFG_BITS) {
-        uint64_t lives = 0;
-        if (mic_unlikely(page->kind == MIC_PAGE_SPAN ||
-                         !mic_bits_is_plain(page, p, &index, &lives)) &&
-            mic_bits_check(page, p, &index) != MIC_VERDICT_OK)
+        mic_plain_t found;
+        if (mic_likely(page->kind != MIC_PAGE_SPAN && mic_bits_is_plain(page, p, &found)))
+            index = found.index;
+        else if (mic_bits_check(page, p, &index) != MIC_VERDICT_OK)
             return false;
     } else {
         const size_t offset = (size_t)((char *)p - page->start);

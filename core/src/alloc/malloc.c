@@ -11,13 +11,13 @@
 
 /* ---- deferred free ---- */
 
-static mic_atomic(uintptr_t) deferred_fun, deferred_arg;
-#define DEFERRED_PERIOD 256 /* slow paths */
+static mic_callback_t deferred;
+static mic_atomic(uint64_t) deferred_calls; /* [atomic: relaxed; any] of all threads, so far */
+#define DEFERRED_PERIOD 256                 /* slow paths */
 
 void mic_register_deferred(mic_deferred_fun *fun, void *arg)
 {
-    mic_store_relaxed(&deferred_arg, (uintptr_t)arg);
-    mic_store_release(&deferred_fun, (uintptr_t)fun);
+    mic_callback_set(&deferred, (uintptr_t)fun, arg);
 }
 
 /* Holding no lock and not inside the allocator as a forked child sees it: the callback may
@@ -25,10 +25,12 @@ void mic_register_deferred(mic_deferred_fun *fun, void *arg)
    from within itself. */
 void mic_deferred_call(mic_record_t *record, bool force)
 {
-    mic_deferred_fun *const fun = (mic_deferred_fun *)mic_load_acquire(&deferred_fun);
-    if (fun == NULL || record->in_callback) return;
+    void *arg = NULL;
+    if (record->in_callback) return;
+    mic_deferred_fun *const fun = (mic_deferred_fun *)mic_callback_get(&deferred, &arg);
+    if (fun == NULL) return;
     record->in_callback = true;
-    fun(force, record->heartbeat, (void *)mic_load_relaxed(&deferred_arg));
+    fun(force, mic_fetch_add_relaxed(&deferred_calls, 1) + 1, arg);
     if (record == mic_tls.record) record->in_callback = false; /* else see mic_thread_attach_to */
 }
 
@@ -74,7 +76,6 @@ static void *alloc_from(mic_theap_t *theap, size_t bytes, bool *zeroed)
         mic_block_t *block = mic_active_take(theap, cls);
         if (block == NULL) block = mic_theap_refill(theap, cls, zeroed);
         if (block != NULL || bytes <= MIC_SMALL_BLOCK_MAX || !alloc_is_bound(theap)) return block;
-        bytes = mic_good_size(bytes); /* as much as may be cleared */
     }
     mic_page_t *const page = mic_theap_new_span(theap, bytes, MIC_SLICE_BYTES, zeroed);
     return page == NULL ? NULL : page->start;
@@ -100,12 +101,22 @@ void mic_clear_span(void *start, size_t bytes)
     memset((char *)start + purged, 0, bytes - purged);
 }
 
+/* All that the program can use: what it gains by resizing must be zero too. */
+static size_t alloc_clear_bytes(const void *p, size_t bytes)
+{
+    if (bytes > MIC_SMALL_BLOCK_MAX && bytes <= MIC_CLASS_REQUEST_MAX) {
+        const mic_page_t *const page = mic_page_of(p);
+        if (page->kind == MIC_PAGE_SPAN) return page->block_bytes; /* see alloc_from */
+    }
+    return mic_good_size(bytes);
+}
+
 static void *alloc_clear(void *p, size_t bytes, bool zeroed)
 {
     if (zeroed)
         ((mic_block_t *)p)->next = NULL; /* the link is all that was written */
     else
-        mic_clear_span(p, mic_good_size(bytes));
+        mic_clear_span(p, alloc_clear_bytes(p, bytes));
     return p;
 }
 
@@ -238,16 +249,9 @@ static mic_block_t *alloc_again(mic_theap_t *theap, size_t bytes)
     return block;
 }
 
-void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
+mic_inline void *alloc_unsampled(mic_theap_t *theap, size_t bytes, bool zero)
 {
-    mic_block_t *const block = alloc_again(theap, bytes);
-    if (mic_likely(block != NULL)) return zero ? alloc_clear(block, bytes, CFG_HARDENED) : block;
-    if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
     bool zeroed;
-    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) {
-        void *const guarded = mic_alloc_sampled_in(theap, bytes, 1, 0, zero);
-        if (guarded != NULL) return guarded;
-    }
     void *p = alloc_once(theap, bytes, &zeroed);
     if (mic_unlikely(p == NULL)) {
         alloc_collect_all();
@@ -255,6 +259,24 @@ void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
         if (p == NULL) return alloc_failed(bytes);
     }
     return zero ? alloc_clear(p, bytes, zeroed) : p;
+}
+
+void *mic_alloc_unsampled_in(mic_theap_t *theap, size_t bytes, bool zero)
+{
+    if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
+    return alloc_unsampled(theap, bytes, zero);
+}
+
+void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
+{
+    mic_block_t *const block = alloc_again(theap, bytes);
+    if (mic_likely(block != NULL)) return zero ? alloc_clear(block, bytes, CFG_HARDENED) : block;
+    if (mic_unlikely(bytes > MIC_REQUEST_MAX)) return alloc_failed(bytes);
+    if (mic_unlikely(mic_load_relaxed(&mic_sampling) != 0)) {
+        void *const guarded = mic_alloc_sampled_in(theap, bytes, 1, 0, zero);
+        if (guarded != NULL) return guarded;
+    }
+    return alloc_unsampled(theap, bytes, zero);
 }
 
 /* Policy "bits": another word of the same page, which happens every few blocks. */

@@ -31,6 +31,9 @@ static bool resize_fits(size_t usable, size_t bytes)
     return bytes != 0 && bytes <= usable && bytes >= usable / 2;
 }
 
+/* Aligned as every block is, which one with an offset need not be. */
+static bool resize_is_natural(const void *p) { return (uintptr_t)p % MIC_ALIGN_MAX_NATURAL == 0; }
+
 /* A fresh block of realloc(p, 0): its first byte is zero. */
 static void *resize_minimal(void *fresh)
 {
@@ -137,7 +140,7 @@ static void *resize(mic_theap_t *theap, void *p, size_t bytes, bool zero)
         void *const q =
             same || bytes > usable ? resize_span(theap, at.page, bytes, zero, same) : NULL;
         if (q != NULL) return q;
-    } else if (same && resize_fits(usable, bytes)) {
+    } else if (same && resize_fits(usable, bytes) && resize_is_natural(p)) {
         return p;
     }
     return resize_move(p, mic_malloc_in(theap, bytes), usable, bytes, zero);
@@ -179,8 +182,9 @@ void *mic_realloc_aligned_in(mic_theap_t *theap, void *p, size_t bytes, size_t a
     mic_located_t at;
     if (mic_unlikely(!resize_examine(p, &at))) return NULL;
     const size_t usable = mic_located_usable(&at, p);
-    const bool aligned =
-        mic_is_power_of_two(alignment) && (((uintptr_t)p + offset) & (alignment - 1)) == 0;
+    const bool aligned = mic_is_power_of_two(alignment) &&
+                         (((uintptr_t)p + offset) & (alignment - 1)) == 0 &&
+                         ((offset & (alignment - 1)) != 0 || resize_is_natural(p));
     if (aligned && resize_fits(usable, bytes) && resize_same_heap(theap, at.page) &&
         !mic_page_is_sampled(at.page))
         return p;

@@ -9,6 +9,8 @@
 
 /* Any size, any thread state; zeroed if asked. NULL with ENOMEM. */
 void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero);
+/* The same, never a guarded block: it is to hold more than what the program asked for. */
+void *mic_alloc_unsampled_in(mic_theap_t *theap, size_t bytes, bool zero);
 /* A guarded block if one is due: while mic_sampling only. */
 void *mic_alloc_sampled_in(mic_theap_t *theap, size_t bytes, size_t alignment, size_t offset,
                            bool zero);

@@ -109,11 +109,12 @@ static bool walk_page(const mic_walk_t *walk, const mic_page_t *page)
     const mic_page_seen_t seen = mic_page_see(page);
     const mic_block_t *const list =
         seen.active && !CFG_BITS ? mic_theap_list_seen(theap, page->cls) : NULL;
-    const size_t stride = page->kind == MIC_PAGE_SPAN ? seen.block_bytes : page->stride;
+    const bool span = page->kind == MIC_PAGE_SPAN; /* its user may resize it meanwhile */
+    const size_t stride = span ? seen.block_bytes : page->stride;
     mic_area_t area = {.used = mic_page_live_bits(page, list, bits),
                        .blocks = page->start,
                        .block_bytes = stride,
-                       .usable = mic_page_usable(page),
+                       .usable = span ? seen.block_bytes : mic_page_usable(page),
                        .reserved = page->reserved * stride,
                        .committed = seen.capacity * stride};
     if (mic_page_is_sampled(page)) { /* the pointer that the program has */

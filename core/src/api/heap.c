@@ -50,7 +50,7 @@ void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node)
     mic_heap_t *const h = mic_api_heap(heap);
     if (h == NULL) return;
     const unsigned nodes = mic_numa_nodes();
-    h->place.numa = numa_node < 0 ? -1 : (int32_t)((unsigned)numa_node % nodes);
+    mic_store_relaxed(&h->place.numa, numa_node < 0 ? -1 : (int32_t)((unsigned)numa_node % nodes));
 }
 
 void mi_heap_delete(mi_heap_t *heap)

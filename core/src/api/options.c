@@ -2,11 +2,13 @@
 #include "rt/options.h"
 
 #include "api/api.h"
+#include "heap/purger.h"
 #include "heap/sample.h"
 
 _Static_assert((int)mi_option_arena_is_numa_local + 1 == MIC_OPTION_UPSTREAM_COUNT, "upstream's");
 _Static_assert((int)mi_option_region_size == MIC_OPTION_REGION_SIZE, "same numbers");
 _Static_assert((int)mi_option_debug_deep == MIC_OPTION_DEBUG_DEEP, "same numbers");
+_Static_assert((int)mi_option_purge_thread == MIC_OPTION_PURGE_THREAD, "same numbers");
 _Static_assert((int)_mi_option_last == MIC_OPTION_COUNT, "every option is in the public header");
 
 long mi_option_get(mi_option_t option) { return mic_option_get((int)option); }
@@ -30,6 +32,12 @@ size_t mi_option_get_size(mi_option_t option)
 /* Sampling counts on in thread heaps, which have to be told. */
 static void options_follow(mi_option_t option)
 {
+    if (option == mi_option_purge_thread) {
+        const int saved = errno;
+        mic_purger_option_changed();
+        errno = saved;
+        return;
+    }
     if (option != mi_option_guarded_sample_rate && option != mi_option_guarded_sample_seed &&
         option != mi_option_guarded_min && option != mi_option_guarded_max)
         return;

@@ -1,6 +1,7 @@
 /* The names that POSIX, BSD, macOS, glibc and Windows have for the same things. */
 #include "alloc/slow.h"
 #include "api/api.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "rt/report.h"
 
@@ -42,16 +43,21 @@ void *mi_aligned_alloc(size_t alignment, size_t size)
     return mic_alloc_aligned(size, alignment, 0, false);
 }
 
-void *mi_valloc(size_t size)
+/* This may be the first call of all. What is known of the system is written once, while nobody else
+   reads it. */
+static size_t posix_page_bytes(void)
 {
-    mic_os_init(); /* this may be the first call of all */
-    return mic_alloc_aligned(size, mic_os_info.page_bytes, 0, false);
+    const int saved = errno;
+    (void)mic_process_start();
+    errno = saved;
+    return mic_os_info.page_bytes;
 }
+
+void *mi_valloc(size_t size) { return mic_alloc_aligned(size, posix_page_bytes(), 0, false); }
 
 void *mi_pvalloc(size_t size)
 {
-    mic_os_init();
-    const size_t page = mic_os_info.page_bytes;
+    const size_t page = posix_page_bytes();
     if (size > MIC_SIZE_MAX - page) return mi_valloc(size); /* fails there */
     return mic_alloc_aligned(mic_align_up(size, page), page, 0, false);
 }

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "diag/diag.h"
 #include "heap/heap.h"
+#include "heap/purger.h"
 #include "heap/sample.h"
 #include "heap/thread.h"
 #include "rt/options.h"
@@ -13,6 +14,7 @@ __attribute__((constructor)) void mic_api_start(void)
     mic_process_constructed();
     mic_report_ready();
     mic_sample_start();
+    mic_purger_constructed();
     mic_diag_print_start();
     errno = saved;
 }

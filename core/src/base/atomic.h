@@ -42,6 +42,9 @@
 #define mic_cas_release(p, expected, v)                                                            \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_release,                  \
                                             memory_order_relaxed)
+#define mic_cas_seqcst(p, expected, v)                                                             \
+    atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_seq_cst,                  \
+                                            memory_order_relaxed)
 #define mic_cas_acqrel(p, expected, v)                                                             \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acq_rel,                  \
                                             memory_order_relaxed)

@@ -97,7 +97,7 @@ mic_inline bool bits_have_choice(const mic_page_t *page)
     if (!mic_page_can_extend(page)) return true;
     if (mic_unlikely(mic_bits_are_few(page))) {
         const uint64_t bits = mic_bits_free_few(page) & mic_load_relaxed(mic_bits_more_of(page));
-        return (page->kind == MIC_PAGE_LARGE ? bits : bits & (bits - 1)) != 0;
+        return bits != 0; /* medium pages can extend when they are new, only */
     }
     const size_t has = mic_page_local_count(page);
     return has >= BITS_CHOICE / 2 ||
@@ -111,6 +111,7 @@ static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
     want = (uint32_t)mic_max(want,
                              page->kind == MIC_PAGE_LARGE ? BITS_CHOICE_LARGE : BITS_CHOICE_LEAST);
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
+    if (mic_bits_are_medium(page)) want = page->reserved; /* nothing is touched */
     const uint32_t has = mic_bits_available(page, (uint32_t)mic_max(1, want / 2));
     if (has >= want / 2 && has != 0) return;
     /* what shares the last OS page costs nothing more */

@@ -1,6 +1,7 @@
 /* Draining inboxes and reaping orphans; see pool.h and docs/protocols/remote_free.md. */
 #include "base/check.h"
 #include "heap/pool.h"
+#include "heap/purger.h"
 
 /* Records taken out of the pool by this thread, to be drained when no record lock is held. */
 typedef struct drain_work {
@@ -8,14 +9,27 @@ typedef struct drain_work {
     bool late;
 } drain_work_t;
 
-static mic_atomic(uint32_t) drain_notified; /* [atomic: relaxed] some thread ever notified */
+/* [atomic: relaxed] whether some thread ever notified; awaited: the next one is to say so */
+enum { DRAIN_NEVER, DRAIN_NOTIFIED, DRAIN_AWAITED };
+static mic_atomic(uint32_t) drain_notified;
 
-bool mic_record_notified(void) { return mic_load_relaxed(&drain_notified) != 0; }
+bool mic_record_notified(void) { return mic_load_relaxed(&drain_notified) != DRAIN_NEVER; }
+
+void mic_record_await_news(void)
+{
+    if (mic_record_notified()) mic_store_relaxed(&drain_notified, DRAIN_AWAITED);
+}
+
+static mic_cold void drain_tell(void)
+{
+    mic_store_relaxed(&drain_notified, DRAIN_NOTIFIED);
+    mic_purger_news();
+}
 
 /* RF.2-7 */
 static void drain_notify(mic_page_t *page, drain_work_t *work)
 {
-    if (mic_load_relaxed(&drain_notified) == 0) mic_store_relaxed(&drain_notified, 1);
+    if (mic_unlikely(mic_load_relaxed(&drain_notified) != DRAIN_NOTIFIED)) drain_tell();
     mic_record_t *const record = (mic_record_t *)mic_remote_notify(page);
     if (record == NULL) return;
     if (record == &mic_record_late) {

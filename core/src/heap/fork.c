@@ -16,11 +16,13 @@
 #include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/held.h"
+#include "heap/purger.h"
 #include "heap/thread.h"
 #include "os/os.h"
 #include "rt/report.h"
 
 static uint32_t fork_nested; /* [who passes the locks] forks from handlers meanwhile */
+static bool fork_holds;      /* [who passes the locks] the start of the process, too */
 
 static void fork_lock_all(void)
 {
@@ -45,8 +47,9 @@ static void fork_prepare(void)
         return;
     }
     if (!mic_lock_holds_any(fork_lock_all)) {
-        mic_process_hold_for_fork();
+        const bool holds = mic_process_hold_for_fork();
         fork_lock_all();
+        fork_holds = holds; /* not before: the handler of a signal may fork until here */
         mic_lock_pass_begin();
     }
 }
@@ -62,6 +65,7 @@ static bool fork_took_locks(void)
 
 static void fork_release(bool child)
 {
+    const bool holds = fork_holds;
     mic_lock_pass_end();
     mic_report_unlock_after_fork(child);
     mic_arena_unlock_after_fork(child);
@@ -75,7 +79,7 @@ static void fork_release(bool child)
     mic_record_list_unlock_after_fork(child);
     mic_heaps_unlock_after_fork(child);
     mic_subprocs_unlock_after_fork(child);
-    mic_process_unhold_after_fork();
+    if (holds) mic_process_unhold_after_fork();
 }
 
 static void fork_reset_segment(unsigned arena, size_t first, size_t end)
@@ -177,6 +181,7 @@ static void fork_reseed(void)
 static void fork_child(void)
 {
     mic_lock_forget_look();
+    mic_purger_forked();
     if (!fork_took_locks()) {
         if (mic_thread_is_ready()) fork_is_mine(mic_tls.record);
         return;

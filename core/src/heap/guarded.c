@@ -30,11 +30,17 @@ typedef struct guarded_slot {
 } guarded_slot_t;
 
 static mic_lock_t guarded_lock = MIC_LOCK_INIT(MIC_RANK_HELD);
-static guarded_slot_t *guarded_slots;   /* [const from start] */
-static uint32_t guarded_used;           /* [lock: guarded] slots below were used */
-static uint32_t guarded_freed;          /* [lock: guarded] slots in state FREED */
-static mic_random_t guarded_random;     /* [lock: guarded] */
-static uint64_t guarded_pattern_secret; /* [const from start] */
+static mic_atomic(uintptr_t) guarded_table; /* [atomic: release by start, acquire] */
+static uint32_t guarded_used;               /* [lock: guarded] slots below were used */
+static uint32_t guarded_freed;              /* [lock: guarded] slots in state FREED */
+static mic_random_t guarded_random;         /* [lock: guarded] */
+static uint64_t guarded_pattern_secret;     /* [const from start] */
+
+/* NULL before the start, and if it failed. */
+static guarded_slot_t *guarded_slots(void)
+{
+    return (guarded_slot_t *)mic_load_acquire(&guarded_table);
+}
 
 /* ---- faults ---- */
 
@@ -70,7 +76,7 @@ static bool guarded_covers(const guarded_slot_t *slot, uintptr_t address)
 static void guarded_on_fault(uintptr_t address)
 {
     for (size_t i = 0; i < MIC_GUARDED_SLOTS; i++) {
-        const guarded_slot_t *const slot = &guarded_slots[i];
+        const guarded_slot_t *const slot = &guarded_slots()[i];
         if (!guarded_covers(slot, address)) continue;
         const uintptr_t block = (uintptr_t)slot->block, end = block + slot->bytes;
         const char *const freed = mic_load_relaxed(&slot->state) == GUARDED_FREED ? "freed " : "";
@@ -94,13 +100,14 @@ static void guarded_on_fault(uintptr_t address)
 bool mic_guarded_start(void)
 {
     static mic_atomic(uint32_t) begun;
-    if (mic_exchange_acqrel(&begun, 1) != 0) return guarded_slots != NULL;
+    if (mic_exchange_acqrel(&begun, 1) != 0) return guarded_slots() != NULL;
     if (!CFG_BITS) mic_random_start();
     mic_random_seed(&guarded_random);
     guarded_pattern_secret = mic_random_secret() | 0x0101010101010101u;
     mic_trace_start();
-    guarded_slots = mic_meta_alloc(MIC_GUARDED_SLOTS * sizeof(guarded_slot_t), MIC_CACHE_LINE);
-    if (guarded_slots == NULL) return false;
+    void *const table = mic_meta_alloc(MIC_GUARDED_SLOTS * sizeof(guarded_slot_t), MIC_CACHE_LINE);
+    if (table == NULL) return false;
+    mic_store_release(&guarded_table, (uintptr_t)table); /* pairs with guarded_slots */
     mic_trace_on_fault(guarded_on_fault);
     return true;
 }
@@ -126,11 +133,11 @@ static guarded_slot_t *guarded_take_freed_locked(void)
 {
     if (guarded_freed == 0) return NULL;
     uint32_t i = mic_random_below(&guarded_random, guarded_used);
-    while (mic_load_relaxed(&guarded_slots[i].state) != GUARDED_FREED)
+    while (mic_load_relaxed(&guarded_slots()[i].state) != GUARDED_FREED)
         if (++i == guarded_used) i = 0;
     guarded_freed--;
-    guarded_set_state(&guarded_slots[i], GUARDED_BUSY);
-    return &guarded_slots[i];
+    guarded_set_state(&guarded_slots()[i], GUARDED_BUSY);
+    return &guarded_slots()[i];
 }
 
 /* NULL: all of them live. */
@@ -140,7 +147,7 @@ static guarded_slot_t *guarded_take_slot(void)
     mic_lock_acquire(&guarded_lock);
     const bool fresh = guarded_used < MIC_GUARDED_SLOTS;
     if (fresh) {
-        slot = &guarded_slots[guarded_used++];
+        slot = &guarded_slots()[guarded_used++];
         guarded_set_state(slot, GUARDED_BUSY);
     } else {
         slot = guarded_take_freed_locked();
@@ -167,7 +174,7 @@ static void guarded_put_slot(guarded_slot_t *slot)
 /* spans are never moved when they are guarded: the last mark is the slot's number and 1 */
 static guarded_slot_t *guarded_slot_of(const mic_page_t *page)
 {
-    return &guarded_slots[page->moved_end[MIC_MOVED_PIECES - 1] - 1];
+    return &guarded_slots()[page->moved_end[MIC_MOVED_PIECES - 1] - 1];
 }
 
 static char guarded_pattern(const char *at)
@@ -266,7 +273,7 @@ void *mic_guarded_alloc(mic_theap_t *theap, size_t bytes, size_t alignment, size
     const size_t span = (size_t)slot->run.count - MIC_SPAN_LEAD;
     mic_page_t *const page =
         mic_theap_add_page(theap, MIC_CLASS_SPAN, slot->run, span << MIC_SLICE_SHIFT, true);
-    page->moved_end[MIC_MOVED_PIECES - 1] = (uint32_t)(slot - guarded_slots) + 1;
+    page->moved_end[MIC_MOVED_PIECES - 1] = (uint32_t)(slot - guarded_slots()) + 1;
     if (CFG_BITS) page->handed_out = (uint64_t)(slot->block - page->start);
     guarded_set_state(slot, GUARDED_LIVE);
     mic_page_owner_tag(page, MIC_OWNER_SAMPLED | MIC_OWNER_INNER, 0);
@@ -307,14 +314,14 @@ void mic_guarded_put(mic_page_t *page)
 static const guarded_slot_t *guarded_find_locked(const void *p)
 {
     for (uint32_t i = 0; i < guarded_used; i++)
-        if (guarded_slots[i].block == p && guarded_covers(&guarded_slots[i], (uintptr_t)p))
-            return &guarded_slots[i];
+        if (guarded_slots()[i].block == p && guarded_covers(&guarded_slots()[i], (uintptr_t)p))
+            return &guarded_slots()[i];
     return NULL;
 }
 
 bool mic_guarded_was(const void *p, size_t *bytes, uint64_t *heap)
 {
-    if (guarded_slots == NULL) return false;
+    if (guarded_slots() == NULL) return false;
     mic_lock_acquire(&guarded_lock);
     const guarded_slot_t *const slot = guarded_find_locked(p);
     const bool freed = slot != NULL && mic_load_relaxed(&slot->state) == GUARDED_FREED;
@@ -327,7 +334,7 @@ bool mic_guarded_was(const void *p, size_t *bytes, uint64_t *heap)
 void mic_guarded_tell(const void *p)
 {
     guarded_slot_t copy;
-    if (guarded_slots == NULL) return;
+    if (guarded_slots() == NULL) return;
     mic_lock_acquire(&guarded_lock);
     const guarded_slot_t *const slot = guarded_find_locked(p);
     if (slot != NULL) copy = *slot;
@@ -337,9 +344,9 @@ void mic_guarded_tell(const void *p)
 
 void mic_guarded_flush(void)
 {
-    if (guarded_slots == NULL) return;
+    if (guarded_slots() == NULL) return;
     for (uint32_t i = 0; i < MIC_GUARDED_SLOTS; i++) {
-        guarded_slot_t *const slot = &guarded_slots[i];
+        guarded_slot_t *const slot = &guarded_slots()[i];
         mic_lock_acquire(&guarded_lock);
         const bool mine = mic_load_relaxed(&slot->state) == GUARDED_FREED && slot->run.count != 0;
         if (mine) {

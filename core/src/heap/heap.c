@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "heap/purger.h"
 #include "heap/table.h"
 #include "heap/thread.h"
 #include "rt/report.h"
@@ -427,6 +428,7 @@ void mic_record_attend(mic_record_t *record)
         mic_lock_release(&record->lock);
     }
     if ((asked & MIC_ASKED_COLLECT) != 0) mic_record_collect(record);
+    if ((asked & MIC_ASKED_PURGER) != 0) mic_purger_attend(record, false);
 }
 
 void mic_record_collect(mic_record_t *record)

@@ -28,7 +28,7 @@ typedef struct mic_heap {
     struct mic_subproc *subproc;      /* [lock: heaps] */
     mic_atomic(uint32_t) state;       /* [lock: heaps; read by anyone] mic_heap_state_t */
     uint32_t generation;              /* [lock: heaps] */
-    mic_place_t place;                /* [const from new] where its pages come from */
+    mic_place_t place;                /* [const from new, but for numa] where its pages are */
     mic_atomic(uint32_t) theap_count; /* [lock: heaps; read by anyone] */
     mic_theap_t *theaps;              /* [lock: heaps] by heap_next; not the main heap's */
     struct mic_heap *next, *prev;     /* [lock: heaps] live heaps of the sub-process */

@@ -41,6 +41,8 @@ void mic_record_drain_late(void);
 void mic_record_notify(mic_page_t *page, mic_record_t *adopter);
 /* Any thread ever got as far as that: a token may be in a hand. */
 bool mic_record_notified(void);
+/* mic_purger_news is called when the next one does. */
+void mic_record_await_news(void);
 /* RF.13, 9-11, 15: a record taken out of the pool is drained and put back. */
 void mic_record_put_back(mic_record_t *record);
 /* RF.14: the record's inbox is emptied and untagged. The caller has authority and keeps it. */

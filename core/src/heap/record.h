@@ -14,6 +14,7 @@
 
 #define MIC_ASKED_COLLECT 1u /* a forced collection */
 #define MIC_ASKED_MERGE 2u   /* thread heaps of deleted heaps go to the default one */
+#define MIC_ASKED_PURGER 4u  /* to start the purging thread, heap/purger.h */
 
 typedef enum mic_record_state {
     MIC_RECORD_LIVE = 0, /* has a thread */
@@ -83,7 +84,8 @@ mic_inline size_t mic_theap_cache_slot(const struct mic_heap *heap)
 
 /* Of a locked record, or of the calling thread's own: its thread heap of the heap, NULL if none. */
 mic_theap_t *mic_record_find_theap(mic_record_t *record, const struct mic_heap *heap);
-/* Does what others asked of the calling thread's record; inside a slow path. */
+/* Does what others asked of the calling thread's record; inside a slow path that has not begun its
+   own work. */
 void mic_record_attend(mic_record_t *record);
 /* Collects all thread heaps of the record. The caller has authority and is inside a slow path. */
 void mic_record_collect(mic_record_t *record);

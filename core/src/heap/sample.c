@@ -40,7 +40,7 @@ static bool sample_turn_on(void)
 {
     if (!mic_process_start() || !mic_guarded_start()) return false;
     mic_report_show_misuse(); /* stacks without the error that they belong to help nobody */
-    mic_store_relaxed(&mic_sampling, 1);
+    mic_store_release(&mic_sampling, 1); /* pairs with sample_follow */
     return true;
 }
 
@@ -59,6 +59,7 @@ static void sample_follow(mic_theap_t *theap)
     const uint32_t changes = mic_load_acquire(&sample_changes);
     if (mic_likely(sample->seen == changes)) return;
     sample->seen = changes;
+    (void)mic_load_acquire(&mic_sampling); /* what another thread's start made: random numbers */
     if (!sample->has_bounds) {
         sample->least = sample_option(MIC_OPTION_GUARDED_MIN);
         sample->most = mic_max(sample->least, sample_option(MIC_OPTION_GUARDED_MAX));

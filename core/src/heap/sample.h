@@ -9,7 +9,7 @@
 
 #include "heap/theap.h"
 
-/* [atomic: relaxed] some thread heap of the process may sample */
+/* [atomic: release; relaxed looks] some thread heap of the process may sample */
 extern mic_hidden mic_atomic(uint32_t) mic_sampling;
 
 /* As the options say; after they were read, not inside an allocation. */

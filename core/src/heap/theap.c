@@ -9,6 +9,7 @@
 #include "heap/heap.h"
 #include "heap/held.h"
 #include "heap/pool.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "page/guard.h"
 
@@ -134,6 +135,22 @@ void mic_theap_release_page_locked(mic_page_t *page)
     theap_release_run(page);
 }
 
+/* What a thread leaves behind while it waits for a processor is a page of each class, all of it
+   carved and freed by others, and nobody else may take that. So where there are, or were, many
+   threads, a slice has half as many blocks; pages change more often, so not where there are few.
+   Not in the hardened build, whose quarantine needs them. */
+#define MANY_THREADS 8
+
+static bool theap_wants_half(const mic_theap_t *theap, const mic_page_t *page)
+{
+    if (!CFG_BITS || CFG_HARDENED || page->kind != MIC_PAGE_SMALL) return false;
+    if (!theap_is_default(theap)) return false; /* its arena may be small */
+    int threads = 0;
+    for (const mic_record_t *r = mic_record_first(); r != NULL; r = r->all_next)
+        if (++threads > MANY_THREADS) return true;
+    return false;
+}
+
 mic_page_t *mic_theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run, size_t block_bytes,
                                bool guarded)
 {
@@ -141,6 +158,7 @@ mic_page_t *mic_theap_add_page(mic_theap_t *theap, unsigned cls, mic_run_t run, 
     const size_t first = run.slice + (span ? MIC_SPAN_LEAD : 0);
     mic_page_t *const page = (mic_page_t *)(void *)mic_arena_descriptor(run.arena, first);
     mic_page_init(page, run, cls, block_bytes);
+    if (theap_wants_half(theap, page)) mic_page_halve(page);
     if (span) {
         mic_page_take_span(page);
         if (!guarded) mic_guard_span(page);
@@ -553,13 +571,14 @@ void mic_theap_destroy_locked(mic_theap_t *theap, size_t keep)
     mic_record_t *const record = theap->record;
     mic_page_t *page = theap->pages, *next;
     theap->pages = NULL;
-    theap->page_count = 0;
-    theap->polls = theap->poll_wait = 0;
+    theap->page_count = theap->polls = theap->poll_wait = 0;
     for (mic_page_t *p = page; p != NULL; p = p->all_next) {
         const unsigned cls = p->cls;
         theap->class_pages[cls] = 0;
         if (cls >= MIC_CLASS_COUNT) continue;
-        if ((p->flags & MIC_PAGE_ACTIVE) != 0) theap->totals.n[cls] -= mic_active_left(theap, p);
+        /* once for each class, with its first page: what malloc has not handed out yet */
+        const mic_page_t *const active = theap->active[cls];
+        if (active != NULL) theap->totals.n[cls] -= mic_active_left(theap, active);
         record->gone.n[cls] += theap->totals.n[cls];
         theap->totals.n[cls] = 0;
         mic_active_forget(theap, cls);

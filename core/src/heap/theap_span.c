@@ -2,6 +2,7 @@
    record. */
 #include "heap/heap.h"
 #include "heap/held.h"
+#include "heap/purger.h"
 #include "page/free_set.h"
 
 /* Of a run whose block is to be aligned the slices in front of the last one before it go back. */
@@ -13,6 +14,17 @@ static void span_trim_lead(mic_run_t *run, size_t align_slices)
     run->slice += front.count;
     run->count -= front.count;
     mic_run_free(front);
+}
+
+/* The last that is done for a span. It may grow unseen, and the next slow path may be far away: so
+   what else its thread was asked for waits, but not this. */
+static mic_page_t *span_add(mic_theap_t *theap, mic_run_t run, size_t block_bytes)
+{
+    mic_page_t *const page = mic_theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, false);
+    mic_record_t *const record = theap->record;
+    if (mic_unlikely((mic_load_relaxed(&record->asked) & MIC_ASKED_PURGER) != 0))
+        mic_purger_attend(record, true);
+    return page;
 }
 
 mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignment, bool *zero)
@@ -31,7 +43,7 @@ mic_page_t *mic_theap_new_span(mic_theap_t *theap, size_t bytes, size_t alignmen
         return NULL;
     *zero = run.zero;
     span_trim_lead(&run, align_slices);
-    return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, block_bytes, false);
+    return span_add(theap, run, block_bytes);
 }
 
 mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t phase, bool *zero)
@@ -43,7 +55,7 @@ mic_page_t *mic_theap_new_growing_span(mic_theap_t *theap, size_t bytes, size_t 
         !mic_run_alloc_room(slices + MIC_SPAN_LEAD, run_phase, mic_theap_place(theap), &run))
         return NULL;
     *zero = run.zero;
-    return mic_theap_add_page(theap, MIC_CLASS_SPAN, run, mic_span_block_bytes(bytes), false);
+    return span_add(theap, run, mic_span_block_bytes(bytes));
 }
 
 void mic_theap_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)

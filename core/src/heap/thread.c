@@ -6,9 +6,11 @@
 #include "heap/thread.h"
 
 #include "heap/heap.h"
+#include "heap/purger.h"
 
 #include "base/check.h"
 #include "os/os.h"
+#include "os/trace.h"
 #include "rt/options.h"
 
 #define EMPTY ((mic_theap_t *)(uintptr_t)&mic_theap_empty)
@@ -89,15 +91,17 @@ bool mic_process_start(void)
     return process_start();
 }
 
-void mic_process_hold_for_fork(void)
+bool mic_process_hold_for_fork(void)
 {
     const uintptr_t self = mic_thread_self();
     uintptr_t state = PROCESS_NEW;
     while (!mic_cas_acquire(&process_state, &state, self | PROCESS_HELD)) {
-        if (mic_load_acquire(&process_state) == PROCESS_READY || state == self) return;
+        if (mic_load_acquire(&process_state) == PROCESS_READY) return false;
+        if ((state & ~PROCESS_HELD) == self) return false; /* it interrupted that */
         state = PROCESS_NEW;
         mic_os_yield();
     }
+    return true;
 }
 
 void mic_process_unhold_after_fork(void)
@@ -117,8 +121,10 @@ static void process_hook(void)
 
 void mic_process_destructed(void)
 {
+    mic_purger_destructed();
     /* a program may have loaded a library with this one inside, and unload it now */
     mic_os_thread_exit_end();
+    mic_trace_end();
 }
 
 void mic_process_constructed(void)
@@ -134,6 +140,8 @@ static mic_record_t *record_new(mic_subproc_t *subproc)
     mic_record_t *const record = mic_meta_alloc(sizeof *record, MIC_RECORD_ALIGN);
     if (record == NULL) return NULL;
     record->lock.rank = MIC_RANK_RECORD;
+    /* made by a fork handler of the program: like all others it is released with the fork */
+    if (mic_lock_passes()) mic_lock_acquire_for_fork(&record->lock);
     mic_store_relaxed(&record->subproc, (uintptr_t)subproc);
     mic_theap_init(&record->theap, record, &subproc->main);
     mic_level_up(&mic_levels[MIC_LEVEL_THEAPS], 1);
@@ -218,6 +226,7 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
     mic_level_up(&mic_levels[MIC_LEVEL_THREADS], 1);
     process_hook();
     mic_os_thread_arm((void *)1);
+    mic_purger_ask(record);
     return true;
 }
 
@@ -240,6 +249,7 @@ void mic_thread_detach(bool for_good)
     mic_store_relaxed(&record->state, MIC_RECORD_ORPHAN);
     mic_record_leave(record);
     mic_record_put_back(record);
+    mic_purger_thread_ended();
 }
 
 void mic_record_list_lock_for_fork(void) { mic_lock_acquire_for_fork(&record_list_lock); }

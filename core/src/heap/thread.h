@@ -20,12 +20,15 @@ mic_inline bool mic_thread_is_ready(void)
    also before constructors and before environ is set. */
 bool mic_process_start(void);
 /* Prepare, before it takes locks, and afterwards: a process that has not started stays so, and no
-   child is left with a start that nobody ends. The forking thread may start it in between. */
-void mic_process_hold_for_fork(void);
+   child is left with a start that nobody ends. The forking thread may start it in between. False:
+   there is nothing to hold, or a fork does already, whose thread this one interrupted in the
+   handler of a signal. */
+bool mic_process_hold_for_fork(void);
 void mic_process_unhold_after_fork(void);
 /* The library's constructor: the environment can be read now. */
 void mic_process_constructed(void);
-/* The library's destructor: threads that end later leave their records behind without a word. */
+/* The library's destructor: threads that end later leave their records behind without a word, and
+   faults are not explained. */
 void mic_process_destructed(void);
 
 /* Gives the calling thread a record, of the main sub-process or of a given one. False: out of

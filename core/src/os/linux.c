@@ -408,6 +408,21 @@ void mic_os_wait(uint32_t *word, uint32_t while_value)
     errno = saved;
 }
 
+#define OS_WAIT_MOST_MS ((uint64_t)1 << 40)
+
+void mic_os_wait_ms(uint32_t *word, uint32_t while_value, uint64_t milliseconds)
+{
+    if (milliseconds > OS_WAIT_MOST_MS) {
+        mic_os_wait(word, while_value);
+        return;
+    }
+    const int saved = errno;
+    const struct timespec time = {.tv_sec = (time_t)(milliseconds / 1000),
+                                  .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+    syscall(SYS_futex, word, OS_FUTEX_WAIT_PRIVATE, while_value, &time, NULL, 0);
+    errno = saved;
+}
+
 void mic_os_wake_one(uint32_t *word)
 {
     const int saved = errno;

@@ -79,6 +79,8 @@ unsigned mic_os_numa_nodes(void);
 
 /* ---- waiting ---- */
 void mic_os_wait(uint32_t *word, uint32_t while_value); /* may return early */
+/* The same, for this long at most, and some milliseconds more; UINT64_MAX: however long. */
+void mic_os_wait_ms(uint32_t *word, uint32_t while_value, uint64_t milliseconds);
 void mic_os_wake_one(uint32_t *word);
 void mic_os_yield(void);
 /* Whatever other threads of the process stored before this call, streaming stores included, all see
@@ -118,5 +120,14 @@ bool mic_os_thread_is_alive(uint64_t id);
    (glibc: key numbers >= 32). */
 void mic_os_thread_arm(void *pass);
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+/* ---- a thread of the library's own, one at a time ---- */
+/* Runs `run` in a new thread with a small stack and all signals blocked; it ends when `run`
+   returns. Allocates. EAGAIN and others: the system does not let us. */
+int mic_os_thread_start(void (*run)(void));
+/* Waits until the thread has ended, for this long at most: its code may be about to be unloaded. */
+void mic_os_thread_join(uint64_t milliseconds);
+/* By that thread, before it returns: nobody is going to wait for it. */
+void mic_os_thread_leave(void);
 
 #endif

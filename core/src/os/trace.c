@@ -79,6 +79,14 @@ void mic_trace_on_fault(void (*on_fault)(uintptr_t address))
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     (void)sigaction(SIGSEGV, &action, &fault_before);
 }
+
+void mic_trace_end(void)
+{
+    struct sigaction now;
+    if (fault_told == NULL || sigaction(SIGSEGV, NULL, &now) != 0) return;
+    if ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == fault_handle)
+        (void)sigaction(SIGSEGV, &fault_before, NULL);
+}
 #else
 typedef int mic_os_trace_is_not_here;
 #endif

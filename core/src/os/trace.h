@@ -25,5 +25,8 @@ const char *mic_trace_file(uintptr_t address, uintptr_t *offset);
 /* on_fault is told the address of every access that faults, in the thread that faulted; afterwards
    whatever handled such faults before does, most often by ending the process. */
 void mic_trace_on_fault(void (*on_fault)(uintptr_t address));
+/* No more: its code may be about to be unloaded. Unless the program has a handler of its own since,
+   there is the one from before. */
+void mic_trace_end(void);
 
 #endif

@@ -25,7 +25,7 @@ static uint64_t bits_between(size_t w, size_t from, size_t to)
 }
 
 /* Carving starts at carve_first and goes on at the page's first block. */
-static uint64_t bits_carved(const mic_page_t *page, size_t w)
+mic_inline uint64_t bits_carved(const mic_page_t *page, size_t w)
 {
     const size_t end = (size_t)page->carve_first + page->capacity;
     if (page->capacity == page->reserved)
@@ -76,7 +76,7 @@ static void bits_hold(mic_atomic(uint64_t) *live, uint64_t bits)
 
 uint32_t mic_bits_available(const mic_page_t *page, uint32_t enough)
 {
-    if (mic_bits_are_few(page))
+    if (mic_bits_are_few(page)) /* medium ones are carved when nothing is yet */
         return mic_bit_count(mic_bits_free_few(page) & mic_load_relaxed(mic_bits_more_of(page)));
     if (!CFG_HARDENED) return mic_page_local_count(page);
     uint32_t count = 0;
@@ -196,6 +196,12 @@ static void bits_clear_blocks(const mic_page_t *page, uint32_t at, uint32_t n)
         for (uint32_t i = at; i < at + n; i++) mic_bits_clear_block(page, i);
 }
 
+/* A word of the page gets the blocks that are carved now, or none of them. */
+static void bits_note_carved(const mic_page_t *page, mic_atomic(uint64_t) *word, uint64_t bits)
+{
+    mic_store_relaxed(word, (page->capacity == 0 ? 0 : mic_load_relaxed(word)) | bits);
+}
+
 void mic_bits_extend(mic_page_t *page, uint32_t blocks)
 {
     uint32_t at = page->carve_first + page->capacity;
@@ -203,16 +209,16 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
     const uint32_t room = page->reserved - page->capacity;
     /* not around the corner */
     const uint32_t n = (uint32_t)mic_min(blocks, mic_min(room, page->reserved - at));
+    const bool medium = mic_bits_are_medium(page);
     mic_guard_blocks(page, at, at + n);
     if (mic_bits_are_few(page) || bits_has_fresh(page)) {
-        mic_atomic(uint64_t) *const more = mic_bits_more_of(page);
-        const bool set = !CFG_HARDENED || (page->flags & MIC_PAGE_FRESH_ZERO) != 0;
-        const uint64_t before = page->capacity == 0 ? 0 : mic_load_relaxed(more);
-        mic_store_relaxed(more, before | (set ? mic_bit_mask(at, n) : 0));
+        const bool set = CFG_HARDENED ? (page->flags & MIC_PAGE_FRESH_ZERO) != 0 : !medium;
+        bits_note_carved(page, mic_bits_more_of(page), set ? mic_bit_mask(at, n) : 0);
     }
+    if (medium) bits_note_carved(page, mic_bits_fresh_of(page), mic_bit_mask(at, n));
     if (CFG_HARDENED && (page->flags & MIC_PAGE_FRESH_ZERO) == 0) bits_clear_blocks(page, at, n);
     char *block = mic_page_block(page, at);
-    for (uint32_t i = 0; i < n; i++, block += page->stride)
+    for (uint32_t i = 0; !medium && i < n; i++, block += page->stride)
         *mic_canary_place(page, block) = mic_canary_of(block);
     mic_compiler_barrier();
     page->capacity += n;
@@ -220,15 +226,38 @@ void mic_bits_extend(mic_page_t *page, uint32_t blocks)
 
 /* ---- malloc's side ---- */
 
+/* Fresh blocks that one is chosen from. Any of the page would be harder to guess, but touch more of
+   the memory that pages which came and went have left here. */
+#define FRESH_CHOICE 8u
+
+static uint64_t bits_choose_fresh(uint64_t fresh, mic_random_t *random)
+{
+    const unsigned choice = (unsigned)mic_min(FRESH_CHOICE, mic_bit_count(fresh));
+    for (uint32_t skip = mic_random_below(random, choice); skip > 0; skip--) fresh &= fresh - 1;
+    return fresh & -fresh;
+}
+
+/* The only one of `taken`. Its canary is there before anybody may take it. */
+static void bits_take_fresh(mic_page_t *page, uint64_t taken)
+{
+    mic_atomic(uint64_t) *const fresh = mic_bits_fresh_of(page);
+    void *const block = mic_page_block(page, mic_bit_lowest(taken));
+    *mic_canary_place(page, block) = mic_canary_of(block);
+    mic_compiler_barrier();
+    mic_store_relaxed(fresh, mic_load_relaxed(fresh) & ~taken);
+}
+
 uint32_t mic_bits_refill_few(mic_page_t *page, mic_word_t *word, mic_random_t *random)
 {
     mic_assert(page->reserved <= 64);
     mic_atomic(uint64_t) *const rested = mic_bits_more_of(page);
+    const bool large = page->kind == MIC_PAGE_LARGE;
     const uint64_t bits = mic_bits_free_few(page);
     if (bits == 0) return 0;
+    const uint64_t fresh = large ? 0 : bits & mic_load_relaxed(mic_bits_fresh_of(page));
     uint64_t from = bits & mic_load_relaxed(rested), taken = 0;
-    uint32_t n = page->kind == MIC_PAGE_LARGE ? 1 : (uint32_t)mic_max(1, mic_bit_count(from) / 2);
-    if (from == 0) from = bits;
+    const uint32_t n = large ? 1 : (uint32_t)mic_max(1, mic_bit_count(from) / 2);
+    if (from == 0) from = fresh != 0 ? bits_choose_fresh(fresh, random) : bits;
     /* from a random one on, and round the corner */
     const uint32_t first = page->carve_first + mic_random_below(random, page->capacity);
     uint64_t left = from & ~(uint64_t)0 << (first & 63);
@@ -237,10 +266,12 @@ uint32_t mic_bits_refill_few(mic_page_t *page, mic_word_t *word, mic_random_t *r
         taken |= left & -left;
         left &= left - 1;
     }
-    mic_store_relaxed(rested, bits & ~taken);
+    if ((taken & fresh) != 0) bits_take_fresh(page, taken);
+    mic_store_relaxed(rested, bits & ~(taken | fresh));
     word->base = page->start;
     word->live = page->live;
     word->stride = page->stride;
+    mic_word_aim_at(word, taken, n);
     page->used += n;
     mic_compiler_barrier();
     word->bits = taken;

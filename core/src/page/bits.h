@@ -42,9 +42,48 @@ typedef struct mic_word {
     char *base;                 /* block of bit 0 */
     mic_atomic(uint64_t) *live; /* live bits of the word */
     uint32_t stride;            /* from block to block */
-    uint32_t last;              /* offset of the last 8 bytes of a block that are the user's, with
-                                   marks */
+    union {
+        uint32_t last; /* hardened: offset of the last 8 bytes of a block that are the user's, with
+                          marks */
+        struct {
+            uint8_t from;  /* others: where rotations begin, ... */
+            uint8_t reach; /* ... and how far they go, a power of two less one */
+        };
+    };
 } mic_word_t;
+
+/* Rotations for a set that lies between its first bit and the last one, `span` behind it. If they
+   came from all 64, the first block of a short run would mostly be the next. */
+mic_inline void mic_word_aim(mic_word_t *word, unsigned from, unsigned span)
+{
+    if (CFG_HARDENED) return;
+    /* those behind the last bit lead to the first one: a fifth of them or so at most */
+    word->from = (uint8_t)from;
+    word->reach = (uint8_t)((1u << mic_bit_highest(span + span / 4 + 2)) - 1);
+}
+mic_inline void mic_word_aim_anywhere(mic_word_t *word)
+{
+    if (CFG_HARDENED) return;
+    word->from = 0;
+    word->reach = 63;
+}
+/* For `n` bits. */
+mic_inline void mic_word_aim_at(mic_word_t *word, uint64_t bits, uint32_t n)
+{
+    const unsigned from = mic_bit_lowest(bits);
+    if (n >= 48)
+        mic_word_aim_anywhere(word);
+    else
+        mic_word_aim(word, from, mic_bit_highest(bits) - from);
+}
+/* For blocks of a page that is carved: so many, at least one, are in the word or behind. */
+mic_inline void mic_word_aim_carved(mic_word_t *word, size_t blocks)
+{
+    if (mic_likely(blocks >= 64))
+        mic_word_aim_anywhere(word);
+    else
+        mic_word_aim(word, 0, (unsigned)blocks - 1);
+}
 
 /* Marks, above MIC_LOOK_LONG only: see mic_bits_is_clear_large; never handed out before, in fresh
    memory, and larger than an OS page. */
@@ -164,7 +203,8 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     if (mic_unlikely(bits == 0)) return NULL;
     const uint64_t next = *rotation * MIC_BITS_STEP;
     *rotation = next;
-    const unsigned by = (unsigned)(next >> 58);
+    unsigned by = (unsigned)(next >> 58);
+    if (!CFG_HARDENED) by = ((by & word->reach) + word->from) & 63;
     uint64_t rotated = bits >> by | bits << (-by & 63);
     /* the second one, if there is: the first is too often the one behind the block taken last */
     if (CFG_HARDENED && (rotated & (rotated - 1)) != 0) rotated &= rotated - 1;
@@ -191,37 +231,45 @@ mic_inline uint64_t mic_bits_in_use(mic_atomic(uint64_t) *live, uint64_t *lives)
     return *lives & ~remote;
 }
 
+/* A block, its live bit, that one's word and what it was when it was loaded. */
+typedef struct mic_plain {
+    size_t index;
+    mic_atomic(uint64_t) *live;
+    uint64_t lives, bit;
+} mic_plain_t;
+
 /* Whether p, so many bytes behind the start of a page that is no span, is the start of a block that
-   the program has, if there may be one; *index: which, *lives: the live bits of its word. Any
-   thread; false: mic_bits_check knows more. */
+   the program has, if there may be one; *found: which. Any thread; false: mic_bits_check knows
+   more. */
 mic_inline bool mic_bits_is_plain_at(const mic_page_t *page, const void *p, size_t offset,
-                                     size_t *index, uint64_t *lives)
+                                     mic_plain_t *found)
 {
+    *found = (mic_plain_t){0, NULL, 0, 0}; /* not needed; compilers warn */
     const uint64_t reciprocal = page->reciprocal;
     const mic_product_t product = (mic_product_t)offset * reciprocal;
     if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
     const size_t at = (size_t)(product >> 64);
-    mic_atomic(uint64_t) *const live = mic_bits_live_of(page, at >> 6);
-    *index = at;
-    const uint64_t used = mic_bits_in_use(live, lives);
+    found->index = at;
+    found->bit = (uint64_t)1 << (at & 63);
+    found->live = mic_bits_live_of(page, at >> 6);
+    uint64_t used = mic_bits_in_use(found->live, &found->lives);
+    mic_opaque(used); /* gcc 12 takes an instruction more if it may choose the order */
     /* not before: what is no block may have a guard where its canary would be */
-    return mic_likely((used >> (at & 63) & 1) != 0) &&
+    return mic_likely((used & found->bit) != 0) &&
            mic_likely(*mic_canary_place(page, p) == mic_canary_of(p));
 }
 
 /* p is in the first slice, where all of a page may be blocks. */
-mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, size_t *index,
-                                  uint64_t *lives)
+mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, mic_plain_t *found)
 {
-    return mic_bits_is_plain_at(page, p, (uintptr_t)p & (MIC_SLICE_BYTES - 1), index, lives);
+    return mic_bits_is_plain_at(page, p, (uintptr_t)p & (MIC_SLICE_BYTES - 1), found);
 }
 /* p is anywhere. */
-mic_inline bool mic_bits_is_plain_far(const mic_page_t *page, const void *p, size_t *index,
-                                      uint64_t *lives)
+mic_inline bool mic_bits_is_plain_far(const mic_page_t *page, const void *p, mic_plain_t *found)
 {
     const size_t offset = (uintptr_t)p - (uintptr_t)page->start;
     return offset < (size_t)page->reserved * page->stride &&
-           mic_bits_is_plain_at(page, p, offset, index, lives);
+           mic_bits_is_plain_at(page, p, offset, found);
 }
 
 /* A free by the owner of the page, whose first slice holds p. False: nothing happened, something is
@@ -229,14 +277,13 @@ mic_inline bool mic_bits_is_plain_far(const mic_page_t *page, const void *p, siz
    is then; if not 0 the page may be another's by now, as with mic_page_push_local. */
 mic_inline bool mic_bits_try_put(mic_page_t *page, void *p, uint32_t *left)
 {
-    size_t index = 0; /* not needed; compilers warn */
-    uint64_t lives = 0;
-    if (mic_unlikely(!mic_bits_is_plain(page, p, &index, &lives))) return false;
+    mic_plain_t found;
+    if (mic_unlikely(!mic_bits_is_plain(page, p, &found))) return false;
     if (CFG_HARDENED) {
         if (mic_unlikely(!mic_bits_try_clear(p, mic_bits_last(page)))) return false;
         mic_compiler_barrier();
     }
-    mic_store_fast(mic_bits_live_of(page, index >> 6), lives & ~((uint64_t)1 << (index & 63)));
+    mic_store_fast(found.live, found.lives ^ found.bit);
     mic_compiler_barrier();
     const uint32_t used = page->used - 1;
     page->used = used;
@@ -255,17 +302,27 @@ mic_noinline uint64_t mic_bits_free_in(const mic_page_t *page, size_t w);
 mic_noinline uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random);
 /* Without quarantine, medium and large blocks: the same as mic_bits_refill. They are few, and one
    that was freed must not come back at once, so a refill hands out half of those that were free at
-   the last one already, or have rested. */
+   the last one already, or have rested; if there are none, one that nobody had yet. */
 mic_noinline uint32_t mic_bits_refill_few(mic_page_t *page, mic_word_t *word, mic_random_t *random);
 mic_inline bool mic_bits_are_few(const mic_page_t *page)
 {
     return !CFG_HARDENED && page->kind != MIC_PAGE_SMALL; /* no span is asked about */
+}
+mic_inline bool mic_bits_are_medium(const mic_page_t *page)
+{
+    return !CFG_HARDENED && page->kind == MIC_PAGE_MEDIUM;
 }
 /* What blocks above MIC_SOME_BYTES have, of which there are 64 in a page at most: a word more, that
    live bits leave. Few ones: those that were free at the last refill. */
 mic_inline mic_atomic(uint64_t) *mic_bits_more_of(const mic_page_t *page)
 {
     return mic_bits_live_of(page, 1);
+}
+/* Medium ones are carved all at once, and nothing is written: these are the ones that nobody had
+   yet. They have no canary, and may have no memory. Any of them may be the next. */
+mic_inline mic_atomic(uint64_t) *mic_bits_fresh_of(const mic_page_t *page)
+{
+    return mic_bits_live_of(page, 2);
 }
 /* Carving of few ones begins with the first, as pages are made. */
 mic_inline uint64_t mic_bits_free_few(const mic_page_t *page)
@@ -290,6 +347,10 @@ mic_inline size_t mic_bits_take_word(uint64_t *set, const mic_page_t *page, size
 {
     const uint64_t all = *set, line = ((uint64_t)1 << MIC_WORDS_OF_LINE) - 1;
     const size_t mask = MIC_WORDS_OF_LINE - 1;
+    if ((all & (all - 1)) == 0) { /* no choice; most often in pages that are not carved yet */
+        *set = 0;
+        return mic_bit_lowest(all);
+    }
     uint64_t some = last < 64 ? all & line << (last & ~mask) : 0;
     if (some == 0) {
         const uint32_t words = (page->reserved + 63) / 64;
@@ -335,7 +396,8 @@ mic_inline mic_block_t *mic_bits_take_next(mic_page_t *page, mic_word_t *word, u
     const uint64_t lives = mic_load_fast(live);
     const uint64_t bits = mic_bits_free_carved(page, w, lives);
     if (mic_unlikely(bits == 0)) return NULL;
-    const unsigned by = (unsigned)random & 63;
+    mic_word_aim_carved(word, page->reserved - w * 64);
+    const unsigned by = (unsigned)random & (CFG_HARDENED ? 63 : word->reach);
     const uint64_t rotated = bits >> by | bits << (-by & 63);
     const uint64_t lowest = rotated & -rotated;
     const uint64_t bit = lowest << by | lowest >> (-by & 63);
@@ -381,6 +443,7 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
     word->base = mic_page_block(page, w * 64);
     word->live = mic_bits_live_of(page, w);
     word->stride = page->stride;
+    mic_word_aim_at(word, bits, n);
     if (CFG_HARDENED) mic_bits_held(page, word, bits);
     page->used += n;
     mic_compiler_barrier();

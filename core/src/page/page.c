@@ -117,6 +117,22 @@ void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_b
     if (mic_remote_any(page)) (void)mic_remote_clear(page);
 }
 
+/* Fewer blocks than this are no choice. */
+#define HALF_BLOCKS_LEAST 7
+/* From here on what is left over of a word is left out: it is handed out in an order that is easier
+   to guess. */
+#define HALF_BLOCKS_WHOLE 256
+
+void mic_page_halve(mic_page_t *page)
+{
+    uint32_t half = page->reserved / 2;
+    mic_assert(page->kind == MIC_PAGE_SMALL && page->capacity == 0);
+    if (half < HALF_BLOCKS_LEAST) return;
+    if (half >= HALF_BLOCKS_WHOLE) half &= ~(uint32_t)63;
+    page->reserved = half;
+    page->carve_first = page_carve_first(page, mic_page_run(page).slice);
+}
+
 void mic_page_resize_span(mic_page_t *page, size_t slices, size_t block_bytes)
 {
     mic_run_t run = mic_page_run(page);

@@ -147,6 +147,9 @@ mic_inline bool mic_page_is_inner(const mic_page_t *page) { return page->back !=
    linked. The descriptor is that of the run's slice MIC_SPAN_LEAD for spans, for others of its
    first; block_bytes matters for spans only. */
 void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes);
+/* A small page, before anything of it is carved: about half of its blocks are never used, if that
+   leaves enough to choose from. */
+void mic_page_halve(mic_page_t *page);
 /* Slices and geometry of a class */
 size_t mic_page_slices_of_class(unsigned cls);
 mic_page_kind_t mic_page_kind_of_class(unsigned cls);

@@ -80,11 +80,15 @@ void mic_lock_acquire(mic_lock_t *lock)
 void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second)
 {
     if (mic_lock_passes()) return;
-    for (;;) {
-        lock_acquire(first);
-        if (lock_try(second)) break;
-        lock_release(first);
-        mic_os_yield();
+    lock_acquire(first);
+    for (mic_lock_t *has = first, *wants = second; !lock_try(wants);) {
+        /* waits for the one that is taken, asleep: who holds it may be a thread that runs only when
+           this one does not */
+        lock_release(has);
+        lock_acquire(wants);
+        mic_lock_t *const other = has;
+        has = wants;
+        wants = other;
     }
     lock_note_taken(first);
 }

@@ -47,7 +47,8 @@ void mic_lock_release(mic_lock_t *lock);
 /* identity of the calling thread for as long as it runs; never 0 */
 uintptr_t mic_thread_self(void);
 
-/* Two locks of one rank, without an order between them: the second is only tried. */
+/* Two locks of one rank, without an order between them: the thread waits for one only while it has
+   not got the other. */
 void mic_lock_acquire_pair(mic_lock_t *first, mic_lock_t *second);
 void mic_lock_release_pair(mic_lock_t *first, mic_lock_t *second);
 

@@ -132,7 +132,10 @@ ROW(ARENA_IS_NUMA_LOCAL, "arena_is_numa_local", NULL, KIND_BOOL, 0,             
 ROW(REGION_SIZE, "region_size", NULL, KIND_SIZE, 0,                                                \
     "Address space to reserve with the first malloc; 0 = 1 TiB, or less where limits ask for it.") \
 ROW(DEBUG_DEEP, "debug_deep", NULL, KIND_BOOL, 0,                                                  \
-    "Debug builds: check whole structures after each slow path (slow).")
+    "Debug builds: check whole structures after each slow path (slow).")                           \
+ROW(PURGE_THREAD, "purge_thread", NULL, KIND_BOOL, 0,                                              \
+    "A thread of the library's gives back what is due while all others are idle; it starts when "  \
+    "the process holds 1 MiB, and sleeps while nothing is due.")
 /* clang-format on */
 
 #define ROW_INFO(id, name, legacy, kind, initial, sentence)                                        \

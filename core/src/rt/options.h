@@ -60,8 +60,9 @@ typedef enum mic_option {
     MIC_OPTION_ARENA_MAX_OBJECT_SIZE = 45,
     MIC_OPTION_ARENA_IS_NUMA_LOCAL = 46,
     MIC_OPTION_UPSTREAM_COUNT = 47,
-    MIC_OPTION_REGION_SIZE = 47, /* KiB of address space of the main region, 0 = automatic */
-    MIC_OPTION_DEBUG_DEEP = 48,  /* debug builds: walk structures after each slow path */
+    MIC_OPTION_REGION_SIZE = 47,  /* KiB of address space of the main region, 0 = automatic */
+    MIC_OPTION_DEBUG_DEEP = 48,   /* debug builds: walk structures after each slow path */
+    MIC_OPTION_PURGE_THREAD = 49, /* heap/purger.h */
     MIC_OPTION_COUNT
 } mic_option_t;
 

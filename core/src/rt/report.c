@@ -69,6 +69,24 @@ static bool callback_try_enter(size_t *slot)
 
 static void callback_leave(size_t slot) { mic_store_relaxed(&report_callers[slot], 0); }
 
+void mic_callback_set(mic_callback_t *callback, uintptr_t fun, void *arg)
+{
+    mic_lock_acquire(&report_lock);
+    callback->arg = arg;
+    mic_store_relaxed(&callback->fun, fun);
+    mic_lock_release(&report_lock);
+}
+
+uintptr_t mic_callback_get(mic_callback_t *callback, void **arg)
+{
+    if (mic_load_relaxed(&callback->fun) == 0) return 0;
+    mic_lock_acquire(&report_lock);
+    const uintptr_t fun = mic_load_relaxed(&callback->fun);
+    *arg = callback->arg;
+    mic_lock_release(&report_lock);
+    return fun;
+}
+
 /* ---- where text goes ---- */
 
 static void report_deliver(const char *text, size_t length)

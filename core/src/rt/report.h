@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 
 typedef void mic_output_fun(const char *text, void *arg);
@@ -22,6 +23,15 @@ typedef void mic_error_fun(int error, void *arg);
 
 void mic_report_set_output(mic_output_fun *fun, void *arg); /* NULL: stderr */
 void mic_report_set_error(mic_error_fun *fun, void *arg);
+
+/* A function that the program registers, and its argument: both change together. */
+typedef struct mic_callback {
+    mic_atomic(uintptr_t) fun; /* [lock: report; read by anyone] 0 = none */
+    void *arg;                 /* [lock: report] */
+} mic_callback_t;
+void mic_callback_set(mic_callback_t *callback, uintptr_t fun, void *arg);
+/* Returns the function; 0: none. One relaxed load then. */
+uintptr_t mic_callback_get(mic_callback_t *callback, void **arg);
 
 /* snprintf for the formats above; always terminates, returns the full length. */
 size_t mic_format(char *buffer, size_t size, const char *format, ...) mic_printf(3, 4);

@@ -130,7 +130,7 @@ void mic_arena_start_tell(void);
 typedef struct mic_place {
     uint16_t arena;   /* 1 + index of the only arena to take from, 0 = any that is not exclusive */
     uint16_t subproc; /* 0 = the main one */
-    int32_t numa;     /* node to prefer, -1 = none */
+    mic_atomic(int32_t) numa; /* [atomic: relaxed; any] node to prefer, -1 = none */
 } mic_place_t;
 extern mic_hidden const mic_place_t mic_place_any;
 
@@ -188,6 +188,10 @@ void mic_arena_advise(void *address, size_t bytes);
 /* ---- purging (vm/purge.c): one engine, driven by slow paths and by collect ---- */
 /* Purges what is due; force: everything free, now. Cheap when nothing is due. */
 void mic_purge_run(bool force);
+/* When the next is due (ms), as far as known; 0 = nothing is. */
+uint64_t mic_purge_next(void);
+/* How long free memory waits; false: for ever. */
+bool mic_purge_delay(uint64_t *delay_ms);
 void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment);
 /* A run that is about to be freed and too large to wait for the purge delay. True: it was purged,
    it reads as zero. */

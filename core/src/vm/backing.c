@@ -1,6 +1,7 @@
 /* How claimed slices get memory and give it back, in the way of their arena: by the system's calls,
-   by the program's callback, or not at all (huge pages). Called by whoever claimed the slices,
-   holding no lock: a callback may do anything but use this library. */
+   by the program's callback, or not at all (huge pages). Called by whoever claimed the slices.
+   Purging holds its lock meanwhile, and with a delay of 0 perhaps that of a record: a callback must
+   neither use this library nor wait for a thread that does. */
 #include <errno.h>
 
 #include "base/check.h"

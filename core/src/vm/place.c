@@ -18,8 +18,9 @@ static unsigned place_rank(const mic_place_t *place, uint64_t use)
         return mic_option(MIC_OPTION_DISALLOW_OS_ALLOC) > 0 ? RANKS : RANK_SYSTEM;
     if ((kind & MIC_ARENA_EXCLUSIVE) != 0 || mic_use_subproc(use) != place->subproc) return RANKS;
     const int numa = mic_use_numa(use);
-    if (place->numa < 0 || numa < 0) return RANK_PROGRAM;
-    return place->numa == numa ? RANK_NEAR : RANK_FAR;
+    const int wanted = mic_load_relaxed(&place->numa);
+    if (wanted < 0 || numa < 0) return RANK_PROGRAM;
+    return wanted == numa ? RANK_NEAR : RANK_FAR;
 }
 
 mic_search_t mic_search_start(const mic_place_t *place, size_t slices)

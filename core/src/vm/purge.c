@@ -1,5 +1,6 @@
 /* Giving memory back: free slices that were handed out since they were last purged go back to the
-   operating system after the purge delay. Driven by slow paths, by collect, by malloc_trim.
+   operating system after the purge delay. Driven by slow paths, by collect, by malloc_trim, and by
+   the thread of heap/purger.h if the program wants one.
 
    A purger takes the slices out of the free set first, so nobody can claim them meanwhile. If
    somebody purges already, there is nothing to do unless it is forced. */
@@ -7,11 +8,15 @@
 #include "os/os.h"
 #include "rt/counters.h"
 #include "rt/options.h"
+#include "vm/alarm.h"
 #include "vm/vm_internal.h"
 
 static mic_lock_t purge_lock = MIC_LOCK_INIT(MIC_RANK_PURGE);
-static mic_atomic(uint64_t)
-    purge_next_ms; /* [atomic: hint] earliest due time, 0 = nothing is due */
+/* [atomic: hint] earliest due time, 0 = nothing is due. Whoever purges stores 0 and then looks at
+   the segments, whoever frees notes the time in the segment and then looks here: sequentially
+   consistent, because a thread that waits for what is due has nobody to tell it twice. The same
+   holds one level below, between the time in a segment and the bits of its free slices. */
+static mic_atomic(uint64_t) purge_next_ms;
 
 /* Runs of bits in eight words. */
 static bool purge_next_run(const uint64_t bits[MIC_SEGMENT_WORDS], size_t *first, size_t *count)
@@ -89,7 +94,7 @@ static void purge_taken(const mic_arena_t *a, size_t segment, size_t least,
 /* The slices of a word that are free and dirty are nobody else's from now on. */
 static uint64_t purge_take(mic_segment_t *s, size_t word)
 {
-    uint64_t seen = mic_load_relaxed(&s->free[word]), taken;
+    uint64_t seen = mic_load_seqcst(&s->free[word]), taken;
     do {
         taken = seen & mic_load_relaxed(&s->dirty[word]);
     } while (taken != 0 && !mic_cas_acquire(&s->free[word], &seen, seen & ~taken));
@@ -119,7 +124,7 @@ static size_t purge_slices(const mic_arena_t *a, size_t segment, size_t least, s
 
 static void purge_segment(const mic_arena_t *a, size_t segment, bool force)
 {
-    mic_store_relaxed(&a->segments[segment].purge_at_ms, 0);
+    mic_store_seqcst(&a->segments[segment].purge_at_ms, 0);
     if (mic_os_strict_overcommit() && purge_decommit(a, segment)) return;
     (void)purge_slices(a, segment, purge_least_bytes(force), MIC_SEGMENT_SLICES);
 }
@@ -135,13 +140,15 @@ static void purge_arena(unsigned index, bool force, uint64_t now, uint64_t *late
     for (size_t k = 0; k < opened; k++) {
         const uint32_t owner = mic_segment_owner(&a->segments[k]);
         if ((owner & MIC_OWNER_ARENA) != 0 && owner != (MIC_OWNER_ARENA | index)) continue;
-        const uint64_t due = mic_load_relaxed(&a->segments[k].purge_at_ms);
+        const uint64_t due = mic_load_seqcst(&a->segments[k].purge_at_ms);
         if (due != 0 && (force || due <= now))
             purge_segment(a, k, force);
         else if (due != 0 && due < *later)
             *later = due;
     }
 }
+
+uint64_t mic_purge_next(void) { return mic_load_seqcst(&purge_next_ms); }
 
 void mic_purge_run(bool force)
 {
@@ -154,12 +161,12 @@ void mic_purge_run(bool force)
         return;
     const uint64_t now = mic_os_clock_ms();
     mic_count(MIC_COUNT_PURGE_ROUNDS, 1);
-    mic_store_relaxed(&purge_next_ms, 0);
+    mic_store_seqcst(&purge_next_ms, 0);
     uint64_t later = UINT64_MAX;
     for (uint32_t i = 0; i < mic_load_acquire(&mic_arena_count); i++)
         purge_arena(i, force, now, &later);
     uint64_t none = 0; /* somebody may have noted an earlier time meanwhile */
-    if (later != UINT64_MAX) (void)mic_cas_acquire(&purge_next_ms, &none, later);
+    if (later != UINT64_MAX && mic_cas_seqcst(&purge_next_ms, &none, later)) mic_alarm_note(later);
     mic_lock_release(&purge_lock);
     if (force) mic_program_bury();
 }
@@ -167,19 +174,23 @@ void mic_purge_run(bool force)
 /* A program that works in phases frees pages of one kind and then needs another kind, whose
    segments are others: without this it would hold both until the purge delay is over. So whoever
    takes slices that hold nothing gives back about as many of those that wait, if these are a
-   sixteenth of what is in use, and either more than ever is held, or faulting in what was given
-   back last took no more than a tenth of the time since then. */
+   sixteenth of what is in use, and faulting in what was given back last took no more than a tenth
+   of the time since then.
+   When more than ever is held: if it is a sixteenth more than at any giving back before, or after
+   four times as long. Kinds that take turns would else make a new record with each turn, a little
+   higher each time, and fault in each time what was given back for the one before. */
 #define RELIEVE_MIN_SLICES (256 * MIC_KIB >> MIC_SLICE_SHIFT)
 #define RELIEVE_SHARE 16
 #define RELIEVE_ALL_SHARE 8           /* mic_purge_relieve */
 #define RELIEVE_PART 4                /* of what waits, at least: a search takes a while */
 #define RELIEVE_KIB_NS (uint64_t)8000 /* ten times what faulting in takes */
-/* Not every time that more than ever is held for ever: the level rises by this part of what is
-   given back. */
-#define RELIEVE_STEP 64
+#define RELIEVE_PEAK_SHARE 16
+#define RELIEVE_PEAK_TIMES 4
 
-static mic_atomic(uint64_t) relieve_level;   /* [atomic: hint] slices */
-static mic_atomic(uint64_t) relieve_next_ns; /* [atomic: hint] */
+static mic_atomic(uint64_t) relieve_most;         /* [atomic: hint] slices: the most ever held */
+static mic_atomic(uint64_t) relieve_peak;         /* [atomic: hint] the most at a giving back */
+static mic_atomic(uint64_t) relieve_next_ns;      /* [atomic: hint] */
+static mic_atomic(uint64_t) relieve_peak_next_ns; /* [atomic: hint] */
 
 /* Of segments of the kind, or of the others; the highest first. Segments that arenas of the program
    have are left alone. Returns how many slices. */
@@ -221,12 +232,21 @@ void mic_purge_relieve(void)
     if (waiting >= mic_max(RELIEVE_MIN_SLICES, used / RELIEVE_ALL_SHARE)) mic_purge_run(true);
 }
 
+/* `most`: more slices than ever are held. */
+static bool relieve_is_due(bool most, uint64_t held, uint64_t now)
+{
+    if (!most) return now >= mic_load_relaxed(&relieve_next_ns);
+    const uint64_t peak = mic_load_relaxed(&relieve_peak);
+    return now >= mic_load_relaxed(&relieve_peak_next_ns) ||
+           held > peak + peak / RELIEVE_PEAK_SHARE;
+}
+
 void mic_purge_compensate(unsigned kind, size_t count, bool fresh)
 {
     const uint64_t held = mic_load_relaxed(&mic_vm_counts.dirty_slices);
-    const bool more = held > mic_load_relaxed(&relieve_level);
-    if (more) mic_store_relaxed(&relieve_level, held);
-    if (!more && !fresh) return;
+    const bool most = held > mic_load_relaxed(&relieve_most);
+    if (most) mic_store_relaxed(&relieve_most, held);
+    if (!most && !fresh) return;
     const uint64_t used = mic_load_relaxed(&mic_vm_counts.used_slices);
     const uint64_t before = used - mic_min(used, count);
     const uint64_t waiting = held - mic_min(held, used);
@@ -234,10 +254,12 @@ void mic_purge_compensate(unsigned kind, size_t count, bool fresh)
     if (mic_option(MIC_OPTION_PURGE_DELAY) < 0 || mic_option(MIC_OPTION_PURGE_DECOMMITS) == 0)
         return;
     const uint64_t now = mic_os_clock_ns();
-    if (!more && now < mic_load_relaxed(&relieve_next_ns)) return;
+    if (!relieve_is_due(most, held, now)) return;
     const size_t want = mic_min(waiting, mic_max(count, waiting / RELIEVE_PART));
-    if (more) mic_store_relaxed(&relieve_level, held + want / RELIEVE_STEP);
-    mic_store_relaxed(&relieve_next_ns, now + want * (MIC_SLICE_BYTES / MIC_KIB) * RELIEVE_KIB_NS);
+    const uint64_t ns = want * (MIC_SLICE_BYTES / MIC_KIB) * RELIEVE_KIB_NS;
+    if (held > mic_load_relaxed(&relieve_peak)) mic_store_relaxed(&relieve_peak, held);
+    mic_store_relaxed(&relieve_next_ns, now + ns);
+    mic_store_relaxed(&relieve_peak_next_ns, now + ns * RELIEVE_PEAK_TIMES);
     relieve(kind, want);
 }
 
@@ -253,8 +275,7 @@ bool mic_purge_at_once(mic_run_t run)
     return true;
 }
 
-/* false: never */
-static bool purge_delay_ms(uint64_t *delay_ms)
+bool mic_purge_delay(uint64_t *delay_ms)
 {
     const long delay = mic_option(MIC_OPTION_PURGE_DELAY);
     const long factor = mic_option(MIC_OPTION_ARENA_PURGE_MULT);
@@ -266,15 +287,18 @@ static bool purge_delay_ms(uint64_t *delay_ms)
 void mic_purge_note_freed(const mic_arena_t *arena, mic_segment_t *segment)
 {
     uint64_t delay;
-    if ((mic_arena_kind(arena) & MIC_ARENA_PINNED) != 0 || !purge_delay_ms(&delay)) return;
+    if ((mic_arena_kind(arena) & MIC_ARENA_PINNED) != 0 || !mic_purge_delay(&delay)) return;
     const uint64_t latest = mic_os_clock_ms() + delay;
-    uint64_t due = mic_load_relaxed(&segment->purge_at_ms);
+    uint64_t due = mic_load_seqcst(&segment->purge_at_ms);
     if (due == 0 || due > latest) { /* the delay may have been shortened meanwhile */
         due = latest;
-        mic_store_relaxed(&segment->purge_at_ms, due);
+        mic_store_seqcst(&segment->purge_at_ms, due);
     }
-    const uint64_t next = mic_load_relaxed(&purge_next_ms);
-    if (next == 0 || due < next) mic_store_relaxed(&purge_next_ms, due);
+    const uint64_t next = mic_load_seqcst(&purge_next_ms);
+    if (next == 0 || due < next) {
+        mic_store_seqcst(&purge_next_ms, due);
+        mic_alarm_note(due);
+    }
     if (delay == 0) mic_purge_run(false);
 }
 

@@ -343,8 +343,10 @@ pub const mi_option_arena_is_numa_local: mi_option_t = 46;
 pub const mi_option_region_size: mi_option_t = 47;
 /// Debug builds: check everything after slow paths.
 pub const mi_option_debug_deep: mi_option_t = 48;
+/// A thread that purges while the process is idle.
+pub const mi_option_purge_thread: mi_option_t = 49;
 /// Number of options.
-pub const _mi_option_last: mi_option_t = 49;
+pub const _mi_option_last: mi_option_t = 50;
 /// Older name of [`mi_option_allow_large_os_pages`].
 pub const mi_option_large_os_pages: mi_option_t = mi_option_allow_large_os_pages;
 /// Older name of [`mi_option_arena_eager_commit`].

@@ -201,7 +201,7 @@ fn constants_have_the_values_of_the_header() {
             name.starts_with("mi_option_") && headers.contains(&format!("    {name} = "));
         assert!(!is_option || names.contains(name), "{name} is missing");
     }
-    assert_eq!(mi_option_debug_deep + 1, _mi_option_last);
+    assert_eq!(mi_option_purge_thread + 1, _mi_option_last);
     assert_eq!(unsafe { mi_version() }, MI_MALLOC_VERSION);
 }
 

@@ -117,6 +117,8 @@ settings! {
     RegionSize = mi_option_region_size,
     /// Debug builds: check everything after slow paths.
     DebugDeep = mi_option_debug_deep,
+    /// A thread that purges while the process is idle.
+    PurgeThread = mi_option_purge_thread,
 }
 
 impl Setting {

@@ -25,13 +25,23 @@ static void look_and_free(const death_case_t *c, char *first)
     death_release_all(c->path);
 }
 
+/* A single byte is altered: what lies behind a block is random, and may be the byte that would be
+   written. */
+static void write_behind(char *end, size_t bytes)
+{
+    if (bytes == 1)
+        death_alter(end);
+    else
+        death_write(end, 0x41, bytes);
+}
+
 static void over(const death_case_t *c)
 {
     char *low, *high;
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low), reach = reach_of(c, low, high, usable);
     death_misuse(low);
-    death_write(low + usable, 0x41, reach);
+    write_behind(low + usable, reach);
     look_and_free(c, low);
 }
 
@@ -66,7 +76,7 @@ static void over_unfreed(const death_case_t *c)
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low);
     death_misuse(low);
-    death_write(low + usable, 0x41, reach_of(c, low, high, usable));
+    write_behind(low + usable, reach_of(c, low, high, usable));
     if (!death_is_intact()) death_changed("a live object changed");
     death_after();
 }
@@ -77,7 +87,7 @@ static void over_then_realloc(const death_case_t *c)
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low);
     death_misuse(low);
-    death_write(low + usable, 0x41, reach_of(c, low, high, usable));
+    write_behind(low + usable, reach_of(c, low, high, usable));
     if (!death_is_intact()) death_changed("a live object changed");
     death_after();
     (void)!death_realloc(low, usable * 3);
@@ -89,7 +99,7 @@ static void over_then_usable(const death_case_t *c)
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low);
     death_misuse(low);
-    death_write(low + usable, 0x41, reach_of(c, low, high, usable));
+    write_behind(low + usable, reach_of(c, low, high, usable));
     if (!death_is_intact()) death_changed("a live object changed");
     death_after();
     (void)!death_usable(low);
@@ -101,7 +111,7 @@ static void over_then_heap_destroy(const death_case_t *c)
     death_pair(c->kind, c->path, &low, &high);
     const size_t usable = death_usable(low);
     death_misuse(low);
-    death_write(low + usable, 0x41, reach_of(c, low, high, usable));
+    write_behind(low + usable, reach_of(c, low, high, usable));
     if (!death_is_intact()) death_changed("a live object changed");
     death_after();
     mi_heap_destroy(death_heap());
@@ -115,7 +125,7 @@ static void over_calloc(const death_case_t *c)
         death_live(blocks[i], death_usable(blocks[i]));
     }
     death_misuse(blocks[20]);
-    death_write(blocks[20] + death_usable(blocks[20]), 0x41, (size_t)c->detail);
+    write_behind(blocks[20] + death_usable(blocks[20]), (size_t)c->detail);
     look_and_free(c, blocks[20]);
 }
 
@@ -167,7 +177,7 @@ static void run_far(const death_case_t *c)
     death_live(other, death_usable(other));
     death_pair(c->kind, c->path, &low, &high);
     death_misuse(low);
-    death_write(low + death_usable(low), 0x41, (size_t)c->detail);
+    write_behind(low + death_usable(low), (size_t)c->detail);
     look_and_free(c, low);
 }
 

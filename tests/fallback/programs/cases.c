@@ -129,6 +129,38 @@ static void case_late_start(const char *arg)
     printf("ok\n");
 }
 
+/* ---- a limit that is lowered while running ---- */
+
+/* A block of 3 MiB that has no room behind it, made larger: it moves. */
+static void grow(void)
+{
+    char *volatile p = malloc(3 * MIB), *volatile behind = malloc(3 * MIB);
+    require(p != NULL && behind != NULL);
+    pattern_write(p, 3 * MIB, 4096);
+    char *const q = realloc(p, 40 * MIB);
+    if (q == NULL) return; /* memory is short */
+    require(pattern_is(q, 3 * MIB, 3 * MIB, 4096));
+}
+
+/* The library looks at the limit once: a move by page tables would lose its target if it took the
+   lower one for that of the start. */
+static void case_lowered_valloc(const char *arg)
+{
+    (void)arg;
+    volatile char stack[1 << 18]; /* a stack cannot grow any more then */
+    for (size_t i = 0; i < sizeof stack; i += 4096) stack[i] = 0;
+    grow();
+    struct rlimit limit;
+    require(getrlimit(RLIMIT_AS, &limit) == 0);
+    limit.rlim_cur = 64 * MIB;
+    require(setrlimit(RLIMIT_AS, &limit) == 0);
+    free(valloc(1));
+    grow();
+    free(pvalloc(1));
+    grow();
+    printf("ok\n");
+}
+
 /* ---- the number of mappings ---- */
 
 /* Takes every mapping that the system allows; gives all back but a few when told so. */
@@ -433,11 +465,19 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const char *arg);
-    } cases[] = {
-        {"locked", case_locked},         {"charge", case_charge}, {"cycle", case_cycle},
-        {"late_start", case_late_start}, {"advice", case_advice}, {"mappings", case_mappings},
-        {"moves", case_moves},           {"split", case_split},   {"core", case_core},
-        {"resident", case_resident},     {"atfork", case_atfork}, {"destructor", case_destructor}};
+    } cases[] = {{"locked", case_locked},
+                 {"charge", case_charge},
+                 {"cycle", case_cycle},
+                 {"late_start", case_late_start},
+                 {"advice", case_advice},
+                 {"mappings", case_mappings},
+                 {"moves", case_moves},
+                 {"split", case_split},
+                 {"core", case_core},
+                 {"resident", case_resident},
+                 {"atfork", case_atfork},
+                 {"destructor", case_destructor},
+                 {"lowered_valloc", case_lowered_valloc}};
     static char out[4096];
     setvbuf(stdout, out, _IOLBF, sizeof out);
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {

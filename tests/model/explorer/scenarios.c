@@ -568,6 +568,49 @@ static void words_queued_setup(void)
     world_free(A, 0, 0);
 }
 
+/* ---- policy "bits": malloc takes the next word of the active page ---- */
+
+/* one block is free; others free the second one, and that which malloc takes */
+static void next_setup(void)
+{
+    world_reset();
+    world_next();
+    world_give_active(0, A);
+}
+static void next_owner(void)
+{
+    world_block b;
+    world_free(A, 0, 0);
+    if (!world_take(A, &b)) return;
+    world_send(0, b);
+    if (world_take(A, &b)) world_free(A, b.page, b.at);
+    mic_record_drain(A);
+    if (world_take(A, &b)) world_free(A, b.page, b.at);
+}
+/* the page is full when malloc finds that out, or RF.20 has released it */
+static void next_full_owner(void)
+{
+    world_block b;
+    mic_record_drain(A);
+    if (world_take(A, &b)) {
+        world_fill(A);
+        world_send(0, b);
+    }
+    if (world_malloc(A, &b)) world_send(1, b);
+}
+static void next_reap_setup(void)
+{
+    next_setup();
+    world_free(A, 0, 0);
+    world_poll(A); /* queued */
+}
+static void next_reap_owner(void)
+{
+    world_block b;
+    if (world_malloc(A, &b)) world_send(0, b);
+    if (world_malloc(A, &b)) world_free(A, b.page, b.at);
+}
+
 /* ---- policy "bits": one free too many ---- */
 
 /* by others; another block keeps the page */
@@ -594,6 +637,11 @@ static void twice_refill(void)
     world_block b;
     world_free_again(A, 0, 0);
     if (world_receive(0, &b)) (void)world_take(A, &b);
+}
+static void twice_next_setup(void)
+{
+    next_setup();
+    world_twice(1, false);
 }
 /* one after the other */
 static void twice_tell_owner(void)
@@ -708,6 +756,10 @@ static const model_scenario scenarios[] = {
     {"words", words_setup, {drain_owner, drain_freer}, world_check},
     {"words_reap", words_setup, {reap_owner, reap_freer, reaper}, world_check},
     {"words_own", words_queued_setup, {reap_own_owner, reap_own_freer, reaper}, world_check},
+    {"next", next_setup, {next_owner, receiver, reap_free_1}, world_check},
+    {"next_full", next_setup, {next_full_owner, full_free_0, full_reuse_receiver}, world_check},
+    {"next_reap", next_reap_setup, {next_reap_owner, reap_freer, reaper}, world_check},
+    {"twice_next", twice_next_setup, {twice_refill, twice_tell}, world_check},
     {"twice", twice_setup, {two_owner, twice_free, twice_free}, world_check},
     {"twice_own", twice_setup, {twice_own_free, twice_free}, world_check},
     {"twice_refill", twice_setup, {twice_refill, twice_tell}, world_check},
@@ -719,7 +771,7 @@ static const model_scenario scenarios[] = {
     {"twice_stray", twice_setup, {twice_stray_own, twice_stray_reaper}, world_check},
     {"twice_reap", twice_reap_setup, {twice_reap_owner, twice_reap_freer}, world_check},
 };
-#define BITS_SCENARIOS 13
+#define BITS_SCENARIOS 17
 #define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]) - (CFG_BITS ? 0 : BITS_SCENARIOS))
 
 static bool is_wanted(const char *name, int argc, char **argv)

@@ -11,6 +11,7 @@
 #include "heap/active.h"
 #include "heap/guarded.h"
 #include "heap/held.h"
+#include "heap/purger.h"
 #include "heap/sample.h"
 #include "heap/thread.h"
 #include "os/os.h"
@@ -60,7 +61,7 @@ static struct {
     block_state state[PAGES][BLOCKS];
     bool blocked[RECORDS + 1];
     bool orphan[RECORDS + 1];
-    bool one_word, small;
+    bool one_word, small, next;
     int twice, reported; /* frees that are one too many, and reports of them */
     bool twice_may_pass; /* the page may be gone before the second free is found */
     mic_tls_t tls[MODEL_THREAD_MAX];
@@ -93,6 +94,8 @@ void mic_count(mic_counter_t counter, uint64_t n) { (void)counter, (void)n; }
 void mic_theap_count_page(mic_theap_t *theap, const mic_page_t *page) { (void)theap, (void)page; }
 void mic_theap_uncount_page(const mic_page_t *page) { (void)page; }
 void mic_theap_count_resized(size_t before, size_t after) { (void)before, (void)after; }
+/* pages are small enough as they are */
+mic_record_t *mic_record_first(void) { return NULL; }
 /* the explorer knows no streaming stores */
 int mic_os_barrier(void) { return 0; }
 /* when it is time to look; what that does is for scenarios to call */
@@ -278,6 +281,7 @@ void mic_run_free(mic_run_t run)
     mic_lock_release(&arena_lock);
 }
 
+void mic_purger_news(void) {}
 bool mic_purge_at_once(mic_run_t run) { return (void)run, false; }
 /* nothing is sampled here */
 mic_atomic(uint32_t) mic_sampling;
@@ -335,7 +339,7 @@ void __wrap_mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t 
     page->stride = BLOCK_BYTES;
     page->reciprocal = UINT64_MAX / BLOCK_BYTES + 1;
     page->carve_first = FIRST_INDEX(run.slice);
-    if (SMALL(run.slice)) page->kind = MIC_PAGE_SMALL;
+    if (SMALL(run.slice) || ghost.next) page->kind = MIC_PAGE_SMALL;
     if (!CFG_BITS || page->reserved <= 64) return; /* else there is a word that it did not see */
     for (int b = 0; b < MIC_SLICE_BITMAPS; b++)
         mic_store_relaxed(page->live - 1 + MIC_SLICE_BITMAPS + b, 0);
@@ -390,6 +394,8 @@ static world_block take_block(mic_record_t *mine)
 {
     bool zero;
     mic_block_t *block = mic_active_take(&mine->theap, CLS);
+    if (block == NULL && CFG_BITS && ghost.next) /* as alloc_next */
+        block = mic_active_take_next(&mine->theap, CLS);
     if (block == NULL) {
         mic_record_enter(mine);
         if (CFG_BITS) block = mic_active_take_freed(&mine->theap, CLS); /* as alloc_again */
@@ -498,6 +504,7 @@ void world_reset(void)
 
 void world_one_word(void) { ghost.one_word = true; }
 void world_small(void) { ghost.small = true; }
+void world_next(void) { ghost.one_word = ghost.next = true; }
 
 void world_twice(int frees, bool may_pass)
 {

@@ -28,6 +28,9 @@ void world_reset(void);
 void world_one_word(void);
 /* Policy "bits": those with two words are small ones; else a page has one word. */
 void world_small(void);
+/* Policy "bits": pages are small ones with one word, all of it carved, as malloc's most frequent miss
+   needs them, which takes the next word without a look at the rest (mic_active_take_next). */
+void world_next(void);
 /* So many frees are one too many. may_pass: the page may be given back before that is found out. */
 void world_twice(int frees, bool may_pass);
 /* The page belongs to the record and all its blocks are in the user's hands. */

@@ -108,6 +108,48 @@ static void collecting_a_heap_leaves_it(void **state)
     check_and_finish();
 }
 
+#define PAIRS_CALLS 500000
+
+static mic_atomic(uint32_t) wrong, pairs_seen, pairs_stop;
+static char first_arg, second_arg;
+
+static void first_fun(bool force, unsigned long long heartbeat, void *arg)
+{
+    (void)force, (void)heartbeat;
+    if (arg != &first_arg) mic_store_relaxed(&wrong, 1);
+    mic_fetch_add_relaxed(&pairs_seen, 1);
+}
+
+static void second_fun(bool force, unsigned long long heartbeat, void *arg)
+{
+    (void)force, (void)heartbeat;
+    if (arg != &second_arg) mic_store_relaxed(&wrong, 1);
+}
+
+static void *call_all_the_time(void *arg)
+{
+    mic_free(mic_malloc(1));
+    while (mic_load_relaxed(&pairs_stop) == 0) mic_collect(false);
+    return arg;
+}
+
+/* While it is replaced, or taken back, no function gets another one's argument. */
+static void each_gets_its_own_argument(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    mic_store_relaxed(&pairs_stop, 0);
+    assert_int_equal(pthread_create(&thread, NULL, call_all_the_time, NULL), 0);
+    while (mic_load_relaxed(&pairs_seen) < PAIRS_CALLS && mic_load_relaxed(&wrong) == 0) {
+        mic_register_deferred(first_fun, &first_arg);
+        mic_register_deferred(second_fun, &second_arg);
+        mic_register_deferred(NULL, NULL);
+    }
+    mic_store_relaxed(&pairs_stop, 1);
+    pthread_join(thread, NULL);
+    assert_int_equal(mic_load_relaxed(&wrong), 0);
+}
+
 /* big blocks take the slow path each time */
 static void slow_paths_leave_it(void **state)
 {
@@ -162,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(slow_paths_leave_it, setup, teardown),
         cmocka_unit_test_setup_teardown(second_attempts_leave_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_thread_calls_it, setup, teardown),
+        cmocka_unit_test(each_gets_its_own_argument),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

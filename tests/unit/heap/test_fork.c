@@ -185,12 +185,87 @@ static void test_from_a_thread(void **state)
     assert_int_equal(mic_load_relaxed(&mic_tls.record->state), MIC_RECORD_LIVE);
 }
 
+/* ---- a thread whose first allocation is made by a fork handler of the program ---- */
+
+/* The handler runs while the library holds all locks for the fork: registered before its own. */
+static struct {
+    bool wanted, is_new;
+    mic_record_t *record;
+    mic_atomic(uint32_t) step; /* 1: another thread may look, 2: it has */
+    bool taken;                /* it could lock the record */
+} handler;
+
+static void handle_prepare(void)
+{
+    if (!handler.wanted) return;
+    mic_free(mic_malloc(100));
+    handler.record = mic_tls.record;
+    handler.is_new = mic_record_first() == handler.record;
+    mic_store_release(&handler.step, 1);
+    while (mic_load_acquire(&handler.step) != 2) mic_os_yield();
+}
+
+__attribute__((constructor(101))) static void handler_register(void)
+{
+    if (pthread_atfork(handle_prepare, NULL, NULL) != 0) _exit(1);
+}
+
+static void *handler_look(void *arg)
+{
+    while (mic_load_acquire(&handler.step) != 1) mic_os_yield();
+    handler.taken = mic_lock_try(&handler.record->lock);
+    mic_store_release(&handler.step, 2);
+    return arg;
+}
+
+static void *handler_fork(void *arg)
+{
+    assert_true(mic_tls.record == MIC_RECORD_BOOT);
+    handler.wanted = true;
+    in_child(check_alone, NULL);
+    handler.wanted = false;
+    assert_true(mic_lock_try(&handler.record->lock)); /* released with all others */
+    mic_lock_release(&handler.record->lock);
+    return arg;
+}
+
+/* Its record is locked as all others are, or a thread that looks at others' pages would meet the
+   forking thread there, which passes all locks. */
+static void test_record_of_a_handler(void **state)
+{
+    (void)state;
+    pthread_t forks, looks;
+    mic_free(mic_malloc(1));
+    assert_int_equal(pthread_create(&looks, NULL, handler_look, NULL), 0);
+    assert_int_equal(pthread_create(&forks, NULL, handler_fork, NULL), 0);
+    pthread_join(looks, NULL);
+    pthread_join(forks, NULL);
+    assert_true(handler.is_new);
+    assert_false(handler.taken);
+}
+
+/* The handler of a signal forks while its thread is about to fork, and the process has not started:
+   it does not wait for itself, and leaves the hold to the fork that it interrupted. */
+static void test_hold_is_taken_once(void **state)
+{
+    (void)state;
+    alarm(60);
+    assert_true(mic_process_hold_for_fork());
+    assert_false(mic_process_hold_for_fork());
+    mic_process_unhold_after_fork();
+    assert_true(mic_process_hold_for_fork());
+    mic_process_unhold_after_fork();
+    alarm(0);
+}
+
 int main(void)
 {
     (void)fresh_run;
     (void)fresh_main;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hold_is_taken_once), /* nothing was allocated before */
         cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_record_of_a_handler), /* before there are orphans */
         cmocka_unit_test(test_orphan),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_from_a_thread),

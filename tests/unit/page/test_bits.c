@@ -193,6 +193,30 @@ static void test_try_put(void **state)
     }
 }
 
+/* Rotations begin where a run of free blocks does, reach half of it at least, and lead not far
+   behind it. */
+static void test_aim(void **state)
+{
+    (void)state;
+    for (unsigned from = 0; from < 64; from++) {
+        for (unsigned n = 1; from + n <= 64; n++) {
+            mic_word_t word = {0};
+            mic_word_aim_at(&word, mic_bit_mask(from, n), n);
+            if (CFG_HARDENED) continue;
+            const unsigned reach = word.reach + 1u;
+            assert_int_equal(reach & (reach - 1), 0);
+            if (n >= 48) {
+                assert_int_equal(word.from, 0);
+                assert_int_equal(reach, 64);
+                continue;
+            }
+            assert_int_equal(word.from, from);
+            assert_true(reach * 4 <= n * 5 + 4); /* few lead beyond the last one */
+            assert_true(reach * 2 >= n);         /* half of them are in reach, at least */
+        }
+    }
+}
+
 /* So does the test for pointers into any slice of a page. */
 static void test_plain_far(void **state)
 {
@@ -204,11 +228,11 @@ static void test_plain_far(void **state)
         const size_t end = (size_t)page->slices << MIC_SLICE_SHIFT;
         for (size_t offset = 0; offset < end; offset += 16) {
             const char *const p = page->start - MIC_SLICE_BYTES / 2 + offset;
-            size_t index, other;
-            uint64_t lives;
+            size_t index;
+            mic_plain_t found;
             const bool legal = mic_bits_check(page, p, &index) == MIC_VERDICT_OK;
-            assert_int_equal(mic_bits_is_plain_far(page, p, &other, &lives), legal);
-            if (legal) assert_int_equal(index, other);
+            assert_int_equal(mic_bits_is_plain_far(page, p, &found), legal);
+            if (legal) assert_int_equal(index, found.index);
         }
         unmake(page);
     }
@@ -305,15 +329,14 @@ static void test_guards(void **state)
 
 /* Which block comes next cannot be told: entropy of the distance from one to the next, and how often
    it is the neighbour. */
-static void test_order(void **state)
+static void check_order(unsigned cls, int pages)
 {
-    (void)state;
-    enum { PAGES = 200, RANGE = 8192 };
+    enum { RANGE = 8192 };
     static unsigned counts[RANGE];
     size_t total = 0, next = 0;
     memset(counts, 0, sizeof counts);
-    for (int i = 0; i < PAGES; i++) {
-        mic_page_t *const page = make(3);
+    for (int i = 0; i < pages; i++) {
+        mic_page_t *const page = make(cls);
         mic_word_t word = {0};
         size_t before = SIZE_MAX, index;
         for (mic_block_t *b; (b = take(page, &word)) != NULL; before = index) {
@@ -331,7 +354,50 @@ static void test_order(void **state)
         if (counts[i] != 0) entropy -= p * __builtin_log2(p);
     }
     if (entropy < 4.5 || next * 10 > total)
-        fail_msg("entropy %.2f bits, the next one in %zu of %zu", entropy, next, total);
+        fail_msg("class %u: entropy %.2f bits, the next one in %zu of %zu", cls, entropy, next,
+                 total);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    check_order(3, 200);
+    if (!CFG_HARDENED) check_order(mic_class_of((size_t)16 * MIC_KIB), 1000);
+}
+
+static uint32_t count_fresh(const mic_page_t *page)
+{
+    return mic_bit_count(mic_load_relaxed(mic_bits_fresh_of(page)));
+}
+
+/* Medium blocks that nobody had are not written to; two blocks that take turns are enough for who
+   uses one at a time. */
+static void test_fresh(void **state)
+{
+    (void)state;
+    if (CFG_HARDENED) skip();
+    for (unsigned cls = MIC_CLASS_SMALL_LAST + 1; cls <= MIC_CLASS_MEDIUM_LAST; cls++) {
+        mic_page_t *const page = make(cls);
+        mic_word_t word = {0};
+        mic_block_t *before = NULL;
+        for (int i = 0; i < 100; i++) {
+            mic_block_t *const b = take(page, &word);
+            assert_ptr_not_equal(b, before);
+            size_t index;
+            assert_int_equal(mic_bits_check(page, b, &index), MIC_VERDICT_OK);
+            (void)mic_bits_put(page, index);
+            before = b;
+        }
+        assert_int_equal(count_fresh(page), page->reserved - 2);
+        for (uint32_t i = 2; i < page->reserved; i++) (void)take(page, &word);
+        assert_true(count_fresh(page) <= 2);
+        while (take(page, &word) != NULL) {
+        }
+        assert_int_equal(count_fresh(page), 0);
+        assert_int_equal(mic_bits_live_count(page), page->reserved);
+        assert_null(mic_bits_find_damage(page));
+        unmake(page);
+    }
 }
 
 /* A random walk with the laws checked after each step. */
@@ -436,10 +502,11 @@ int main(void)
         cmocka_unit_test(test_all_blocks),   cmocka_unit_test(test_check),
         cmocka_unit_test(test_try_put),      cmocka_unit_test(test_remote_then_local),
         cmocka_unit_test(test_both_at_once), cmocka_unit_test(test_inner),
-        cmocka_unit_test(test_plain_far),    cmocka_unit_test(test_guards),
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_clear),        cmocka_unit_test(test_clear_large),
-        cmocka_unit_test(test_words_ahead),
+        cmocka_unit_test(test_aim),          cmocka_unit_test(test_plain_far),
+        cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
+        cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_clear_large),  cmocka_unit_test(test_words_ahead),
+        cmocka_unit_test(test_fresh),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;

@@ -192,6 +192,22 @@ static void test_resized_span(void **state)
 
 /* ---- carving ---- */
 
+static void test_halve(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; cls <= MIC_CLASS_SMALL_LAST; cls++) {
+        mic_page_t *const page = make(cls, 1);
+        const uint32_t before = page->reserved;
+        mic_page_halve(page);
+        assert_true(page->reserved >= 7 && page->carve_first < page->reserved);
+        if (before < 14)
+            assert_int_equal(page->reserved, before);
+        else
+            assert_true(page->reserved <= before / 2 && page->reserved + 63 >= before / 2);
+        unmake(page);
+    }
+}
+
 static void test_extend(void **state)
 {
     (void)state;
@@ -343,7 +359,7 @@ int main(void)
         cmocka_unit_test(test_locate),       cmocka_unit_test(test_spans),
         cmocka_unit_test(test_resized_span), cmocka_unit_test(test_extend),
         cmocka_unit_test(test_lists),        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_validity),
+        cmocka_unit_test(test_validity),     cmocka_unit_test(test_halve),
     };
     if (!mic_process_start()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

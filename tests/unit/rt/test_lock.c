@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -209,6 +211,57 @@ static void a_child_resets_what_others_held(void **state)
     pthread_join(thread, NULL);
 }
 
+static mic_lock_t pair_lock = MIC_LOCK_INIT(MIC_RANK_POOL);
+static mic_atomic(uint32_t) pair_waiter; /* its thread id */
+
+static void *take_pair(void *arg)
+{
+    mic_store_release(&pair_waiter, (uint32_t)syscall(SYS_gettid));
+    if (arg == NULL)
+        mic_lock_acquire_pair(&lock, &pair_lock);
+    else
+        mic_lock_acquire_pair(&pair_lock, &lock);
+    counter++;
+    mic_lock_release_pair(&lock, &pair_lock);
+    return NULL;
+}
+
+static bool pair_waiter_sleeps(void)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%u/stat", mic_load_acquire(&pair_waiter));
+    FILE *const f = fopen(path, "r");
+    if (f == NULL) return false;
+    const size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    const char *const name_end = n == 0 ? NULL : strrchr(text, ')');
+    return name_end != NULL && name_end[2] == 'S';
+}
+
+/* Whichever of the two is taken: it sleeps, so that who has it can run, and does not have the other
+   one meanwhile. */
+static void who_waits_for_a_pair_sleeps(void **state)
+{
+    (void)state;
+    alarm(100);
+    counter = 0;
+    for (uintptr_t i = 0; i < 4; i++) {
+        mic_lock_t *const taken = i < 2 ? &lock : &pair_lock;
+        mic_lock_t *const other = i < 2 ? &pair_lock : &lock;
+        pthread_t thread;
+        mic_store_relaxed(&pair_waiter, 0);
+        mic_lock_acquire(taken);
+        assert_int_equal(pthread_create(&thread, NULL, take_pair, (void *)(i & 1)), 0);
+        while (!pair_waiter_sleeps()) sched_yield();
+        assert_int_equal(mic_load_relaxed(&other->word), 0);
+        mic_lock_release(taken);
+        pthread_join(thread, NULL);
+    }
+    alarm(0);
+    assert_int_equal(counter, 4);
+    assert_int_equal(mic_load_relaxed(&lock.word) | mic_load_relaxed(&pair_lock.word), 0);
+}
+
 static void ranks_are_checked_in_debug_builds(void **state)
 {
     (void)state;
@@ -238,6 +291,7 @@ int main(void)
         cmocka_unit_test(the_forking_thread_passes),
         cmocka_unit_test(a_thread_knows_whether_it_holds_one),
         cmocka_unit_test(a_child_resets_what_others_held),
+        cmocka_unit_test(who_waits_for_a_pair_sleeps),
         cmocka_unit_test(ranks_are_checked_in_debug_builds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
