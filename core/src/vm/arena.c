@@ -166,15 +166,27 @@ static bool arena_ladder_locked(size_t slices, size_t least)
     return false;
 }
 
+/* Whether the system gives any address space at all. */
+static bool space_is_left(void)
+{
+    void *p;
+    if (mic_os_reserve(SHORTEST_SLICES << MIC_SLICE_SHIFT, 0, &p) != 0) return false;
+    mic_os_unreserve(p, SHORTEST_SLICES << MIC_SLICE_SHIFT);
+    return true;
+}
+
 bool mic_arena_init(void)
 {
+    static bool failed; /* one call at a time: of who starts the process */
+    if (failed && !space_is_left()) return false; /* one system call, not all sizes again */
     size_t bytes = REGION_MAX;
     if (mic_os_info.address_limit != SIZE_MAX)
         bytes = mic_min(bytes, mic_align_down(mic_os_info.address_limit / 4, MIC_SEGMENT_BYTES));
     const size_t wanted = (size_t)mic_option(MIC_OPTION_REGION_SIZE) * MIC_KIB;
     if (wanted != 0) bytes = mic_min(bytes, mic_align_up(wanted, MIC_SEGMENT_BYTES));
     const uint64_t before = mic_os_thread_cpu_ns();
-    if (!mic_meta_init()) return false;
+    failed = !mic_meta_init();
+    if (failed) return false;
     if (bytes > REGION_SLOW_MAX && wanted == 0 && mic_os_thread_cpu_ns() - before > RESERVE_SLOW_NS)
         bytes = REGION_SLOW_MAX;
     bytes = mic_max(bytes, MIC_SEGMENT_BYTES);
@@ -186,6 +198,7 @@ bool mic_arena_init(void)
         mic_store_release(&mic_region.base, mic_arenas[0].base);
     }
     mic_lock_release(&mic_arena_lock);
+    failed = !ok;
     if (ok) mic_program_start();
     return ok;
 }

@@ -114,6 +114,10 @@ static void run_nothing_then_some(long unused)
 {
     (void)unused;
     fresh_require(mic_malloc(10) == NULL);
+    fake_os_forget();
+    fresh_require(mic_malloc(10) == NULL);
+    for (size_t i = 0; i < fake_os_count(FAKE_OS_RESERVE); i++) /* all sizes failed before */
+        fresh_require(fake_os_record(FAKE_OS_RESERVE, i)->bytes == MIC_MIB);
     fake_os_fail(FAKE_OS_ANY, 0, 0, false);
     fresh_require(mic_malloc(10) != NULL);
 }
