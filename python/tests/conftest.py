@@ -34,7 +34,7 @@ def clean_environment(**more):
     return {**env, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **more}
 
 
-def call(command, limit=600, env=None, cwd=None):
+def call(command, limit=1800, env=None, cwd=None):
     """Runs a command; its output when it fails is that of the test."""
     done = subprocess.run(
         [str(word) for word in command],
@@ -87,7 +87,7 @@ class Environment:
         command += [f"--config-settings={name}={value}" for name, value in settings.items()]
         return call([*command, source])
 
-    def run(self, code, *arguments, options=(), limit=120, status=0, **env):
+    def run(self, code, *arguments, options=(), limit=600, status=0, **env):
         """Output of a program, which must end with the status and without a word on stderr
         (unless it is meant to fail)."""
         command = [str(self.python), *options, "-c", textwrap.dedent(code), *map(str, arguments)]

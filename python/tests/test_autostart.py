@@ -19,7 +19,7 @@ def run(python, *arguments, **environment):
         [python, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=environments.clean_environment(**environment),
     )
     assert done.returncode == 0, done.stdout + done.stderr

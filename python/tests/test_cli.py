@@ -24,7 +24,7 @@ def run(python, *arguments, cwd=None, status=0, **environment):
         capture_output=True,
         text=True,
         cwd=cwd,
-        timeout=120,
+        timeout=600,
         env=environments.clean_environment(**environment),
     )
     assert done.returncode == status, done.stdout + done.stderr

@@ -17,7 +17,7 @@ def run(python, code, **environment):
         [python, "-c", code],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=environments.clean_environment(**environment),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -29,7 +29,7 @@ def doctor(python, *flags, status=0, **environment):
         [python, *flags, "-m", "mimalloc", "doctor"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         env=environments.clean_environment(**environment),
     )
     assert done.returncode == status, done.stdout + done.stderr

@@ -39,7 +39,7 @@ def embed(program, environment, domains, code, lives=1, status=0):
         env=clean_environment(PYTHONPATH=site),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     return done.stdout + done.stderr

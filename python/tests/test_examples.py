@@ -50,7 +50,7 @@ def run(arguments):
         capture_output=True,
         text=True,
         cwd=FOLDER,
-        timeout=120,
+        timeout=600,
         env=environments.clean_environment(PYTHONDONTWRITEBYTECODE=1),
     )
 

@@ -44,7 +44,7 @@ if __name__ == "__main__":
 def test_multiprocessing(main, tmp_path, method, domains):
     script = tmp_path / "processes.py"
     script.write_text(PROCESSES)
-    call([main.python, "-W", "ignore::DeprecationWarning", script, method, domains], limit=120)
+    call([main.python, "-W", "ignore::DeprecationWarning", script, method, domains], limit=600)
 
 
 def test_fork_of_forks(run):
@@ -134,7 +134,7 @@ def test_a_thousand_subinterpreters(run):
 rounds(20); before = live(); rounds(1000)
 assert mimalloc.status().domains == ("raw", "mem", "obj")
 """,
-        limit=300,
+        limit=1200,
     )
 
 
@@ -150,7 +150,7 @@ plain, with_package = left("import sys"), left(CODE)
 modules = left("import typing, collections.abc, os")
 assert with_package < max(plain, modules) * 1.5 + 200, (plain, modules, with_package)
 """,
-        limit=300,
+        limit=1200,
     )
 
 
@@ -223,4 +223,4 @@ assert not failures, failures
         script = tmp_path / "processes.py"
         script.write_text(PROCESSES)
         command = [other.python, "-W", "ignore::DeprecationWarning", script, "fork", "all"]
-        call(command, limit=120, env=clean_environment())
+        call(command, limit=600, env=clean_environment())

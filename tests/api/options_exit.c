@@ -38,7 +38,7 @@ static void at_exit(void)
 
 static void leave_by_exit(void *option)
 {
-    alarm(20); /* a deadlock ends here */
+    alarm(300); /* a deadlock ends here */
     mi_option_set(mi_option_destroy_on_exit, *(const long *)option);
     for (int i = 0; i < 5; i++) (void)populated_heap();
     last_words = mi_heap_malloc(populated_heap(), 100);

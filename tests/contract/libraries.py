@@ -42,7 +42,7 @@ class Program:
         run("gcc", *link, folder / "stand-in.c", "-o", stand_in)
         run(compiler, objects, stand_in, "-pthread", "-Wl,-z,lazy", "-o", self.path)
 
-    def run(self, library, *arguments, limit_seconds=120, **environment):
+    def run(self, library, *arguments, limit_seconds=600, **environment):
         """(status, stderr); a status below 0 is a signal, 9 after the time is over."""
         home = self.folder / f"on-{library.parent.name}-{library.name}"
         home.mkdir(exist_ok=True)

@@ -167,7 +167,7 @@ static int check_big_blocks_of_heaps(void)
 static int check_destroy_on_exit(void)
 {
     mi_heap_t *const heap = mi_heap_new();
-    alarm(20);
+    alarm(300);
     return in_order(mi_heap_malloc(heap, 100)) + in_order(mi_malloc(100)); /* and exit */
 }
 
@@ -211,7 +211,7 @@ static int check_fork(void)
         const pid_t child = fork();
         REQUIRE(child >= 0);
         if (child == 0) {
-            alarm(20); /* a child that hangs ends with a signal */
+            alarm(300); /* a child that hangs ends with a signal */
             mi_heap_t *const heap = mi_heap_new();
             for (size_t n = 0; n < 100; n++) mi_free(mi_heap_malloc(heap, n * 1000));
             mi_heap_destroy(heap);

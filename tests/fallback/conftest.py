@@ -9,7 +9,7 @@ import pytest
 import fallback_harness
 from fallback_harness import ROOT, Harness, patience
 
-TEST_LIMIT_S = 120
+TEST_LIMIT_S = 240
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,13 +25,13 @@ SECURE_LIMIT = 1.8  # sizes 16 to 256, mixed
 HARDENED_LIMIT = 2.9  # 64 bytes
 
 pytestmark = [
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(shutil.which("valgrind") is None,
                        reason="valgrind is missing (Debian package valgrind)"),
 ]
 
 
-def _run(*command, timeout=800):
+def _run(*command, timeout=1800):
     done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True,
                           timeout=timeout)
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
@@ -71,7 +71,7 @@ def _instructions(library, command):
                 f"--log-file={log}"]
     env = {"PATH": os.environ["PATH"], "LD_PRELOAD": str(library)}
     done = subprocess.run([*valgrind, *map(str, command)], env=env, capture_output=True, text=True,
-                          timeout=300)
+                          timeout=900)
     text = log.read_text()
     assert done.returncode == 0 and not done.stderr, f"{done.stderr}\n{text}"
     return int(re.search(r"Collected : (\d+)", text).group(1))

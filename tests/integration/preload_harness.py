@@ -40,8 +40,9 @@ def scaled(count, most=None):
 
 
 def patience(seconds):
-    """A time limit: long enough for a busy machine, and longer at a larger scale."""
-    return seconds * max(1, SCALE / SCALE_DEFAULT)
+    """A time limit that a busy machine keeps, longer at a larger scale; `seconds` would do for a calm
+    machine."""
+    return 5 * seconds * max(1, SCALE / SCALE_DEFAULT)
 
 
 def need(program, package):

@@ -78,7 +78,7 @@ LINK = ["-Wl,--gc-sections", *(f"-Wl,--wrap={name}" for name in WRAPPED), "-no-p
 INSTRUMENTED = ["-fsanitize=thread"]
 
 
-def run(command, limit_s=600, **more):
+def run(command, limit_s=1800, **more):
     return subprocess.run(
         [str(c) for c in command], capture_output=True, text=True, timeout=limit_s, **more
     )

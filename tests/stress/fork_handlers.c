@@ -11,7 +11,7 @@
 #include "stress.h"
 
 #define BLOCKS 200
-#define TIME_LIMIT_S 60
+#define TIME_LIMIT_S 600
 
 static atomic_bool stop;
 static size_t handled;

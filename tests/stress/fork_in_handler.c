@@ -16,7 +16,7 @@
 
 #define SLOTS 500
 #define STEPS_OF_A_CHILD 300
-#define TIME_LIMIT_S 300
+#define TIME_LIMIT_S 1800
 
 static atomic_bool stop, alone = true, is_child;
 static atomic_size_t forks, wrong;

@@ -41,7 +41,7 @@ static void *thread(void *arg)
 
 static void child(void)
 {
-    stress_limit_seconds(60);
+    stress_limit_seconds(600);
     pthread_t t;
     pthread_barrier_init(&both, NULL, 2);
     stress_require(pthread_create(&t, NULL, thread, NULL) == 0);

@@ -75,7 +75,7 @@ static void *spawner(void *arg)
 
 static _Noreturn void child(uint64_t stream, int depth)
 {
-    stress_limit_seconds(60);
+    stress_limit_seconds(600);
     stress_random_t r = stress_random(stream);
     if (stream % 2 == 0) free_block(atomic_exchange(&slots[stream % SLOTS], NULL));
     exchange_some(&r, 200);

@@ -153,7 +153,7 @@ static void *keeper(void *arg)
    frees what lies about. */
 static void child(void)
 {
-    alarm(60);
+    alarm(300);
     stress_random_t r = stress_random(77);
     for (int i = 0; i < 20; i++) {
         mi_heap_t *const heap = mi_heap_new();

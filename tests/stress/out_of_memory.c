@@ -189,7 +189,7 @@ int main(int argc, char **argv)
     int failed = 0;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (argc > 1 && strcmp(argv[1], cases[i].name) == 0) {
-            stress_limit_seconds(60);
+            stress_limit_seconds(600);
             cases[i].run();
             return 0;
         }

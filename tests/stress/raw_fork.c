@@ -39,7 +39,7 @@ static void *thread(void *arg)
 
 static _Noreturn void child(void)
 {
-    stress_limit_seconds(60);
+    stress_limit_seconds(600);
     pthread_t t[THREADS];
     for (uintptr_t i = 0; i < THREADS; i++)
         stress_require(pthread_create(&t[i], NULL, thread, (void *)(i + 1)) == 0);

@@ -113,7 +113,7 @@ static int64_t in_use(const mi_stats_t *stats)
 int main(void)
 {
     stress_begin("statistics");
-    stress_limit_seconds(300);
+    stress_limit_seconds(1800);
     steps = stress_scaled(2000000, 2000);
     const mi_stats_t before = get();
     pthread_t threads[WORKERS + 1];

@@ -120,8 +120,11 @@ double stress_seconds(void) { return now() - the_start; }
 
 bool stress_under_sanitizer(void)
 {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) /* gcc */
     return true;
+#elif defined(__has_feature) /* clang */
+    return __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) ||
+           __has_feature(memory_sanitizer);
 #else
     return false;
 #endif

@@ -152,7 +152,7 @@ static void in_child(const death_case_t *c)
     const pid_t child = fork();
     death_require(child >= 0);
     if (child == 0) {
-        alarm(5);
+        alarm(60);
         death_free(p);
         death_after();
         spray_all(c);

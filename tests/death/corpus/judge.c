@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_SECONDS 20
+#define LIMIT_SECONDS 120
 #define LIMIT_LOOP_MS 800 /* of the processor: a loop without end is seen sooner */
 #define LIMIT_LOOP_OF_CONTROLS_MS 8000
 #define MAX_ENVIRONMENT 64

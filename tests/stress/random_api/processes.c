@@ -27,7 +27,7 @@ void done_for_now(actor_t *a)
 static void fork_child(actor_t *a)
 {
     in_child = true;
-    stress_limit_seconds(300);
+    stress_limit_seconds(1800);
     if (alone) {
         for (int i = 0; i < 100; i++) act(a);
         check_quiet();

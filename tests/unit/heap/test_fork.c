@@ -25,7 +25,7 @@ static void in_child(void (*check)(void *), void *arg)
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        alarm(60);
+        alarm(300);
         check(arg);
         _exit(0);
     }
@@ -249,7 +249,7 @@ static void test_record_of_a_handler(void **state)
 static void test_hold_is_taken_once(void **state)
 {
     (void)state;
-    alarm(60);
+    alarm(300);
     assert_true(mic_process_hold_for_fork());
     assert_false(mic_process_hold_for_fork());
     mic_process_unhold_after_fork();

@@ -28,7 +28,7 @@
 #define BLOCKS 4096
 #define BLOCK_BYTES ((size_t)2000)
 #define HELD_BYTES (BLOCKS * BLOCK_BYTES)
-#define LONG_MS 60000
+#define LONG_MS 300000
 #define DELAY_MS 30
 
 static void *blocks[BLOCKS];

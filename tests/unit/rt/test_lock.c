@@ -243,7 +243,7 @@ static bool pair_waiter_sleeps(void)
 static void who_waits_for_a_pair_sleeps(void **state)
 {
     (void)state;
-    alarm(100);
+    alarm(300);
     counter = 0;
     for (uintptr_t i = 0; i < 4; i++) {
         mic_lock_t *const taken = i < 2 ? &lock : &pair_lock;
