@@ -15,9 +15,10 @@ def test_verbose_says_something(preload, tmp_path):
     preload.need_ours()
     silent = preload.run(["/bin/true"], cwd=tmp_path)
     assert (silent.status, silent.stderr) == (0, b""), silent.describe()
-    verbose = preload.run(["/bin/true"], cwd=tmp_path, env={"MIMALLOC_VERBOSE": "1"})
-    assert verbose.status == 0 and verbose.stdout == b"", verbose.describe()
-    assert "mimalloc" in verbose.errors(), verbose.describe()
+    for name in "MIMALLOC_VERBOSE", "mimalloc_verbose":
+        verbose = preload.run(["/bin/true"], cwd=tmp_path, env={name: "1"})
+        assert verbose.status == 0 and verbose.stdout == b"", verbose.describe()
+        assert "mimalloc" in verbose.errors(), verbose.describe()
 
 
 def test_override_reaches_glibc_extras(preload, tmp_path):

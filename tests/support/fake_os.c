@@ -456,10 +456,18 @@ void fake_os_setenv(const char *name, const char *value)
     fake.variables[fake.variable_count++][1] = value;
 }
 
-const char *mic_os_getenv(const char *name, bool *ready)
+bool mic_os_environment_has(const char *prefix, bool *ready)
 {
     *ready = !fake_os_settings.environment_missing;
-    for (size_t i = *ready ? fake.variable_count : 0; i-- > 0;) { /* the last one counts */
+    for (size_t i = *ready ? fake.variable_count : 0; i-- > 0;) {
+        if (strncasecmp(fake.variables[i][0], prefix, strlen(prefix)) == 0) return true;
+    }
+    return false;
+}
+
+const char *mic_os_getenv(const char *name)
+{
+    for (size_t i = fake.variable_count; i-- > 0;) { /* the last one counts */
         if (strcasecmp(fake.variables[i][0], name) == 0) return fake.variables[i][1];
     }
     return NULL;

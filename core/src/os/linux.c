@@ -536,24 +536,19 @@ static bool os_begins_with(const char *text, const char *name, size_t n)
     return true;
 }
 
-/* The library asks for some fifty names of one prefix at start, which most processes have not. */
-static bool os_environment_has_ours(void)
+bool mic_os_environment_has(const char *prefix, bool *ready)
 {
-    static char **looked_at;
-    static bool found;
-    if (environ == looked_at) return found;
-    found = false;
-    for (char **e = environ; *e != NULL && !found; e++) found = os_begins_with(*e, "MIMALLOC_", 9);
-    looked_at = environ;
-    return found;
+    const size_t n = strlen(prefix);
+    *ready = environ != NULL; /* an IFUNC resolver may allocate before libc has set it */
+    for (char **e = environ; e != NULL && *e != NULL; e++)
+        if (os_begins_with(*e, prefix, n)) return true;
+    return false;
 }
 
-const char *mic_os_getenv(const char *name, bool *ready)
+const char *mic_os_getenv(const char *name)
 {
-    *ready = environ != NULL; /* an IFUNC resolver may allocate before libc has set it */
-    if (environ == NULL || !os_environment_has_ours()) return NULL;
     const size_t n = strlen(name);
-    for (char **e = environ; *e != NULL; e++)
+    for (char **e = environ; e != NULL && *e != NULL; e++)
         if (os_begins_with(*e, name, n) && (*e)[n] == '=') return *e + n + 1;
     return NULL;
 }

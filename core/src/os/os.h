@@ -102,8 +102,11 @@ typedef struct mic_os_process {
     size_t page_faults;
 } mic_os_process_t;
 void mic_os_process_info(mic_os_process_t *info);
-/* value of an environment variable MIMALLOC_* or NULL; *ready is false while environ is not set */
-const char *mic_os_getenv(const char *name, bool *ready);
+/* True if the name of any environment variable begins so; *ready is false while environ is not set.
+   Names are given in capitals, variables may be in whatever case. */
+bool mic_os_environment_has(const char *prefix, bool *ready);
+/* value of an environment variable, or NULL */
+const char *mic_os_getenv(const char *name);
 void mic_os_write_stderr(const char *text, size_t length);
 mic_noreturn void mic_os_abort(void);
 

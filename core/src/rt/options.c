@@ -255,8 +255,7 @@ static const char *option_getenv(const char *name, char *variable)
 {
     mic_format(variable, OPTION_NAME_MAX, OPTION_PREFIX "%s", name);
     for (char *at = variable; *at != 0; at++) *at = option_upper(*at);
-    bool ready;
-    return mic_os_getenv(variable, &ready);
+    return mic_os_getenv(variable);
 }
 
 static void option_read(int option)
@@ -290,8 +289,9 @@ void mic_options_init(void)
     bool ready = true;
     mic_os_init(); /* another's constructor may be here before ours */
     if (!mic_os_info.secure_execution) {
-        (void)mic_os_getenv(OPTION_PREFIX "VERBOSE", &ready);
-        for (int i = 0; ready && i < MIC_OPTION_COUNT; i++) option_read(i);
+        /* most processes have none: then some fifty names need not be made */
+        const bool any = mic_os_environment_has(OPTION_PREFIX, &ready);
+        for (int i = 0; any && i < MIC_OPTION_COUNT; i++) option_read(i);
     }
     mic_store_release(&option_state, ready ? 2 : 0);
 }
