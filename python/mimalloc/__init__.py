@@ -45,6 +45,9 @@ __all__ = [
 
 version = __version__
 
+# states of a domain, as status() tells them, in which new blocks of it come from the library
+_OURS = ("active", "preinit", "preload")
+
 # What is not needed to install is loaded when it is asked for: a program that starts with the
 # library, and every sub-interpreter, pays for the extension only.
 _LATER = {

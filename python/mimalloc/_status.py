@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Tuple
 
-from . import _core
+from . import _OURS, _core
 
 interface_version: Tuple[int, int, int] = (
     _core._interface_version // 10000,
@@ -10,8 +10,6 @@ interface_version: Tuple[int, int, int] = (
     _core._interface_version % 100,
 )
 """Version of the C interface of the instance in use."""
-
-_OURS = ("active", "preinit", "preload")
 
 
 class Status(NamedTuple):

@@ -22,12 +22,13 @@ def start():
     try:
         if domains not in ("raw", "all"):
             raise ValueError("it can be raw or all")
-        import mimalloc
+        from mimalloc import _OURS, _core
 
-        # a sub-interpreter comes here too, and so does a program with the library preloaded
-        wanted = ("raw",) if domains == "raw" else ("raw", "mem", "obj")
-        if not set(wanted) <= set(mimalloc.status().domains):
-            mimalloc.install(domains)
+        # a sub-interpreter comes here too, and so does a program with the library preloaded;
+        # mimalloc.status() would load `typing`, which takes a megabyte, into each program
+        states = _core._hook_status()[: 1 if domains == "raw" else 3]
+        if not set(states) <= set(_OURS):
+            _core.install(domains)
     except Exception as error:
         if sys.stderr is not None:
             print(f"mimalloc: MIMALLOC_AUTOINSTALL={domains} has no effect: {error}", file=sys.stderr)

@@ -39,6 +39,15 @@ def test_on(python, value, domains):
     assert (done.stdout, done.stderr) == (domains + "\n", "")
 
 
+@pytest.mark.parametrize("value", ["raw", "all"])
+def test_loads_nothing_but_the_extension(python, value):
+    """What it loads is in memory in each program, and `typing` takes a megabyte."""
+    code = "import sys; print(*sys.modules)"
+    without = set(run(python, "-c", code).stdout.split())
+    modules = set(run(python, "-c", code, MIMALLOC_AUTOINSTALL=value).stdout.split())
+    assert modules - without <= {"_mimalloc_autostart", "_tracemalloc", "mimalloc", "mimalloc._core"}
+
+
 @pytest.mark.parametrize("flag", ["-E", "-I", "-S"])
 def test_isolated_interpreters_stay_as_they_are(python, flag):
     code = "import sys; print([name for name in sys.modules if 'mimalloc' in name])"

@@ -452,3 +452,33 @@ def test_statistics_at_exit_are_printed_once(main):
             cwd=BUILD,
         )
         assert done.returncode == 0 and done.stderr.count("block size") == 1, done.stderr
+
+
+def test_the_c_library_gives_back_what_it_keeps(run):
+    """Blocks that were freed before would wait in its heap for requests that come to us now."""
+    run(
+        """
+        import ctypes, mmap, sys
+        libc = ctypes.CDLL(None)
+        if not hasattr(libc, "gnu_get_libc_version"):
+            sys.exit(0)  # others have no malloc_trim
+        libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        libc.free.argtypes = [ctypes.c_void_p]
+
+        def resident():
+            with open("/proc/self/statm") as statm:
+                return int(statm.read().split()[1]) * mmap.PAGESIZE
+
+        import mimalloc
+        blocks = [libc.malloc(100_000) for _ in range(200)]
+        for block in blocks:
+            ctypes.memset(block, 1, 100_000)
+        for block in blocks[:-1]:  # the last one keeps its heap from shrinking
+            libc.free(block)
+        before = resident()
+        mimalloc.install()
+        after = resident()
+        libc.free(blocks[-1])
+        assert after < before - 10_000_000, (before, after)
+        """
+    )
