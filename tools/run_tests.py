@@ -229,10 +229,10 @@ def rust_is_there():
     return False
 
 
-def cargo(results, title, arguments, limit_minutes=90, **environment):
-    """One cargo command in rust/; each of its tests counts, a command without tests as one."""
+def cargo(results, title, arguments, limit_minutes=90, folder="rust", **environment):
+    """One cargo command in a folder; each of its tests counts, a command without tests as one."""
     verb = 2 if arguments[0] == "miri" else 1
-    command = ["cargo", *arguments[:verb], "--manifest-path", "rust/Cargo.toml", *arguments[verb:]]
+    command = ["cargo", *arguments[:verb], "--manifest-path", f"{folder}/Cargo.toml", *arguments[verb:]]
     status, output, seconds = run(title, command, limit_minutes, **environment)
     told = re.findall(r"^SKIPPED .*$", output, re.M)  # by tests that end well without having run
     for line in told:
@@ -242,7 +242,7 @@ def cargo(results, title, arguments, limit_minutes=90, **environment):
     failures = [(name, output) for name in re.findall(r"^test (.*) \.\.\. FAILED$", output, re.M)]
     if status != 0 and not failures:
         failures = [(" ".join(map(str, command)), output)]
-    if arguments[0] not in ("test", "miri"):
+    if arguments[0] not in ("test", "miri") or "--benches" in arguments:
         passed = int(status == 0)
     results.add(title, seconds, passed, skipped, failures)
 
@@ -272,6 +272,12 @@ def rust_tests(results):
         chosen = ["-p", "mimalloc-core", "--no-default-features", "--features", features]
         cargo(results, f"rust clippy only {features}", ["clippy", *chosen, "--", "-D", "warnings"])
     cargo(results, "rust format", ["fmt", "--all", "--check"])
+    # Measures nothing: each benchmark runs once.
+    benches = ["--locked", "--all-targets", "--features", "heaps"]
+    cargo(results, "rust bench clippy", ["clippy", *benches, "--", "-D", "warnings"], folder="rust/bench")
+    cargo(results, "rust bench format", ["fmt", "--check"], folder="rust/bench")
+    once = ["test", "--locked", "--benches", "--features", "heaps"]
+    cargo(results, "rust bench, once each", once, folder="rust/bench")
     cargo(results, "rust doc", ["doc", "--workspace", "--no-deps"], RUSTDOCFLAGS="-D warnings")
     rust_interpreted(results)
     rust_sanitized(results)

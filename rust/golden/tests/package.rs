@@ -205,6 +205,56 @@ fn the_example_runs_with_each_choice_of_names() {
     }
 }
 
+/// With feature `override` a library that is loaded with the program allocates here, too: its own
+/// calls of C's malloc, what the C library does for it, and its Rust code.
+#[test]
+fn override_reaches_libraries_that_the_program_loads() {
+    let workspace = user_workspace("dylib");
+    fs::write(
+        workspace.join("user/Cargo.toml"),
+        format!(
+            "[package]\nname = \"user\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n[dependencies]\n\
+             mimalloc-core = {{ version = \"{VERSION}\", features = [\"override\"] }}\n\
+             loaded = {{ path = \"loaded\" }}\n"
+        ),
+    )
+    .unwrap();
+    fs::create_dir_all(workspace.join("user/loaded/src")).unwrap();
+    fs::write(
+        workspace.join("user/loaded/Cargo.toml"),
+        "[package]\nname = \"loaded\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n\
+         [lib]\ncrate-type = [\"dylib\"]\n",
+    )
+    .unwrap();
+    fs::write(
+        workspace.join("user/loaded/src/lib.rs"),
+        "use std::ffi::{c_char, c_void};\n\
+         extern \"C\" {\n\
+             fn malloc(size: usize) -> *mut c_void;\n\
+             fn strdup(text: *const c_char) -> *mut c_char;\n\
+         }\n\
+         pub fn blocks() -> [*mut c_void; 3] {\n\
+             let vector = Box::leak(Box::new([1u8; 20]));\n\
+             unsafe { [malloc(10), strdup(c\"text\".as_ptr()).cast(), vector.as_mut_ptr().cast()] }\n\
+         }\n",
+    )
+    .unwrap();
+    fs::write(
+        workspace.join("user/src/main.rs"),
+        "#[global_allocator]\n\
+         static GLOBAL: mimalloc_core::MiMalloc = mimalloc_core::MiMalloc;\n\
+         fn main() {\n\
+             println!(\"{:?}\", loaded::blocks().map(|block| mimalloc_core::is_ours(block)));\n\
+         }\n",
+    )
+    .unwrap();
+    let mut run = cargo();
+    run.current_dir(&workspace).args(["run", "--offline", "--quiet"]);
+    // Or there were two copies of Rust's library, of which only one can be linked.
+    let said = succeed(run.env("RUSTFLAGS", "-C prefer-dynamic")).stdout;
+    assert_eq!(String::from_utf8_lossy(&said), "[true, true, true]\n");
+}
+
 /// Debian's compiler is the one that `rust-version` of the raw bindings names.
 #[test]
 fn the_oldest_compiler_builds_the_bindings() {

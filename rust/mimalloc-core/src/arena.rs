@@ -49,18 +49,45 @@ pub struct ArenaOptions {
 
 impl ArenaOptions {
     /// Commits all memory at once instead of as it is used.
+    ///
+    /// ```
+    /// use mimalloc_core::Arena;
+    ///
+    /// let before = mimalloc_core::stats().committed.current;
+    /// let arena = Arena::options().commit(true).reserve(Arena::min_size())?;
+    /// let more = mimalloc_core::stats().committed.current - before;
+    /// assert!(more as usize >= arena.area().len());
+    /// # Ok::<(), mimalloc_core::ArenaError>(())
+    /// ```
     pub fn commit(mut self, commit: bool) -> Self {
         self.commit = commit;
         self
     }
 
     /// Uses large pages of the system if there are any.
+    ///
+    /// ```
+    /// use mimalloc_core::Arena;
+    ///
+    /// // On a system without them it is an arena like others.
+    /// let arena = Arena::options().large_pages(true).reserve(Arena::min_size())?;
+    /// assert!(arena.heap().is_some());
+    /// # Ok::<(), mimalloc_core::ArenaError>(())
+    /// ```
     pub fn large_pages(mut self, large_pages: bool) -> Self {
         self.large_pages = large_pages;
         self
     }
 
     /// Reserves the arena: `size` bytes, rounded up, at least [`Arena::min_size`].
+    ///
+    /// ```
+    /// use mimalloc_core::Arena;
+    ///
+    /// let arena = Arena::options().reserve(1)?;
+    /// assert!(arena.area().len() >= Arena::min_size());
+    /// # Ok::<(), mimalloc_core::ArenaError>(())
+    /// ```
     ///
     /// # Errors
     ///
