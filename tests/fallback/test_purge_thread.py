@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fallback_harness import MIB, need, patience
+from fallback_harness import MIB, ROOT, need, patience
 
 ON = {"MIMALLOC_PURGE_THREAD": "1", "MIMALLOC_PURGE_DELAY": "20"}
 PYTHON = "/usr/bin/python3"
@@ -124,7 +124,8 @@ def test_library_is_closed(fallback):
     archives = sorted(tested.parent.glob("libmimalloc*.a"))
     if not archives:
         pytest.skip("no archive beside the library")
-    plugin = fallback.compile("purge_plugin.c", "-DPLUGIN", "-shared", "-fPIC", str(archives[0]),
+    plugin = fallback.compile("purge_plugin.c", "-DPLUGIN", "-shared", "-fPIC",
+                              f"-I{ROOT}/core/include", str(archives[0]),
                               "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic")  # fmt: skip
     host = fallback.compile("purge_plugin.c", "-ldl")
-    fallback.run([host, plugin, 60], preload=False, env=ON).ok()
+    fallback.run([host, plugin, 180], preload=False, env=ON).ok()

@@ -64,7 +64,7 @@ def _both(preload, table_name, folder, arguments):
         return [PYTHON, "-m", "test", "-v", *options, *arguments]
 
     # Together: most of these tests wait, and none looks at what runs beside it.
-    runs = preload.pair(table_name, argv, cwd=folder, env=ENV, together=True, timeout=280)
+    runs = preload.pair(table_name, argv, cwd=folder, env=ENV, together=True, timeout=500)
     results = [_outcomes(folder / side, run) for side, run in zip(("without", "with"), runs)]
     return runs, results
 

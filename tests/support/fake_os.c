@@ -556,7 +556,6 @@ int mic_os_thread_start(void (*run)(void))
     return EAGAIN;
 }
 void mic_os_thread_join(uint64_t milliseconds) { (void)milliseconds; }
-void mic_os_thread_leave(void) {}
 
 bool fake_os_strict_overcommit;
 bool mic_os_strict_overcommit(void) { return fake_os_strict_overcommit; }

@@ -59,9 +59,9 @@ static int walk_list(const mic_walk_t *walk, walk_list_t *list)
     walk_note_t note = {walk, list};
     for (;;) {
         list->count = 0;
-        mic_fetch_add_relaxed(&mic_theap_moves_held, 1);
+        const uint32_t hold = mic_theap_moves_hold();
         (void)mic_heap_each_theap(walk->heap, walk_take, &note);
-        mic_fetch_sub_relaxed(&mic_theap_moves_held, 1);
+        mic_theap_moves_release(hold);
         if (list->count <= list->room) return 0;
         const int error = walk_make_room(list, list->count + list->count / 4 + 64);
         if (error != 0) return error;

@@ -9,7 +9,8 @@ typedef struct drain_work {
     bool late;
 } drain_work_t;
 
-/* [atomic: relaxed] whether some thread ever notified; awaited: the next one is to say so */
+/* [atomic: seq_cst with the tokens] whether some thread ever notified; awaited: the next one is to
+   say so */
 enum { DRAIN_NEVER, DRAIN_NOTIFIED, DRAIN_AWAITED };
 static mic_atomic(uint32_t) drain_notified;
 
@@ -17,7 +18,7 @@ bool mic_record_notified(void) { return mic_load_relaxed(&drain_notified) != DRA
 
 void mic_record_await_news(void)
 {
-    if (mic_record_notified()) mic_store_relaxed(&drain_notified, DRAIN_AWAITED);
+    if (mic_record_notified()) mic_store_seqcst(&drain_notified, DRAIN_AWAITED);
 }
 
 static mic_cold void drain_tell(void)
@@ -26,11 +27,14 @@ static mic_cold void drain_tell(void)
     mic_purger_news();
 }
 
-/* RF.2-7 */
+/* RF.2-7. That there are tokens is said before there is one. Whether it is to be told is looked at
+   behind: who awaits it looks at the pages after having said so, and sees the token, or we see
+   that. */
 static void drain_notify(mic_page_t *page, drain_work_t *work)
 {
-    if (mic_unlikely(mic_load_relaxed(&drain_notified) != DRAIN_NOTIFIED)) drain_tell();
+    if (mic_unlikely(!mic_record_notified())) mic_store_relaxed(&drain_notified, DRAIN_AWAITED);
     mic_record_t *const record = (mic_record_t *)mic_remote_notify(page);
+    if (mic_unlikely(mic_load_seqcst(&drain_notified) != DRAIN_NOTIFIED)) drain_tell();
     if (record == NULL) return;
     if (record == &mic_record_late) {
         work->late = true;

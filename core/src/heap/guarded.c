@@ -97,17 +97,28 @@ static void guarded_on_fault(uintptr_t address)
     }
 }
 
-bool mic_guarded_start(void)
+static bool guarded_make_table_locked(void)
 {
-    static mic_atomic(uint32_t) begun;
-    if (mic_exchange_acqrel(&begun, 1) != 0) return guarded_slots() != NULL;
+    if (guarded_slots() != NULL) return true;
     if (!CFG_BITS) mic_random_start();
     mic_random_seed(&guarded_random);
     guarded_pattern_secret = mic_random_secret() | 0x0101010101010101u;
-    mic_trace_start();
     void *const table = mic_meta_alloc(MIC_GUARDED_SLOTS * sizeof(guarded_slot_t), MIC_CACHE_LINE);
-    if (table == NULL) return false;
     mic_store_release(&guarded_table, (uintptr_t)table); /* pairs with guarded_slots */
+    return table != NULL;
+}
+
+/* Who comes while another thread starts it waits for the table, but not for the C library to get
+   ready to unwind: that may be waiting for a lock of the dynamic linker which the caller holds.
+   Until then there are no traces. */
+bool mic_guarded_start(void)
+{
+    static mic_atomic(uint32_t) traced;
+    mic_lock_acquire(&guarded_lock);
+    const bool ok = guarded_make_table_locked();
+    mic_lock_release(&guarded_lock);
+    if (!ok || mic_exchange_acqrel(&traced, 1) != 0) return ok;
+    mic_trace_start();
     mic_trace_on_fault(guarded_on_fault);
     return true;
 }

@@ -558,7 +558,7 @@ void mic_heaps_unlock_after_fork(bool child)
 {
     if (child) {
         mic_lock_reset(&heaps_lock);
-        mic_store_relaxed(&mic_theap_moves_held, 0); /* whoever held them is not here */
+        mic_theap_moves_forget();
     } else {
         mic_lock_release(&heaps_lock);
     }

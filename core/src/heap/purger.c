@@ -30,7 +30,9 @@ enum {
 };
 static mic_atomic(uint32_t) purger_state;    /* [atomic: acquire / release] */
 static mic_atomic(uint32_t) purger_possible; /* [atomic: relaxed] the constructor ran */
-static mic_atomic(uint64_t) purger_process;  /* [atomic: relaxed] whose thread it is */
+/* [who starts or ends it, by purger_state] the process whose thread is there, or has ended but was
+   not waited for; 0 = none */
+static mic_atomic(uint64_t) purger_process;
 /* [atomic: seq_cst] when pages of others are worth a look, ms; 0 = nothing is known of them */
 static mic_atomic(uint64_t) purger_look_ms;
 
@@ -86,8 +88,8 @@ static bool purger_has_others(void)
     return mic_level_now(&mic_levels[MIC_LEVEL_THREADS]) > (mic_thread_is_ready() ? 1 : 0);
 }
 
-/* True: the thread is to end, and nobody waits for it. Whoever changes what it looks at may have
-   seen that it runs, and left it at that: so it looks again. */
+/* True: the thread is to end. Whoever changes what it looks at may have seen that it runs, and left
+   it at that: so it looks again. */
 static bool purger_leaves(void)
 {
     if (!purger_option())
@@ -114,10 +116,7 @@ static void purger_run(void)
 {
     while (purger_is() == PURGER_STARTING) mic_os_yield();
     while (purger_is() == PURGER_RUNNING) {
-        if (purger_leaves()) {
-            mic_os_thread_leave();
-            return;
-        }
+        if (purger_leaves()) return;
         const uint64_t now = mic_os_clock_ms();
         const bool due = purger_next() <= now;
         if (due) purger_work(now);
@@ -136,11 +135,21 @@ void mic_purger_news(void)
 
 /* ---- start and end ---- */
 
+/* One that ended by itself may still be on its way out of our code, which may be unloaded. */
+static void purger_join(void)
+{
+    /* a child that no fork handler told has none */
+    if (mic_load_relaxed(&purger_process) == mic_os_process_id())
+        mic_os_thread_join(PURGER_JOIN_MS);
+    mic_store_relaxed(&purger_process, 0);
+}
+
 static void purger_start(void)
 {
     if (!purger_change(PURGER_WANTED, PURGER_STARTING)) return;
-    mic_store_relaxed(&purger_process, mic_os_process_id());
+    purger_join();
     const bool ok = mic_os_thread_start(purger_run) == 0;
+    if (ok) mic_store_relaxed(&purger_process, mic_os_process_id());
     (void)purger_change(PURGER_STARTING, ok ? PURGER_RUNNING : PURGER_OFF);
     if (ok) mic_purger_news(); /* of what came before it ran */
 }
@@ -196,10 +205,10 @@ void mic_purger_constructed(void)
 void mic_purger_destructed(void)
 {
     const uint32_t was = mic_exchange_acqrel(&purger_state, PURGER_OVER);
-    /* a child that no fork handler told has none */
-    if (was != PURGER_RUNNING || mic_load_relaxed(&purger_process) != mic_os_process_id()) return;
+    /* who is starting it goes on while the process ends */
+    if (was == PURGER_STARTING || mic_load_relaxed(&purger_process) == 0) return;
     mic_alarm_ring();
-    mic_os_thread_join(PURGER_JOIN_MS);
+    purger_join();
 }
 
 void mic_purger_thread_ended(void)
@@ -212,6 +221,7 @@ void mic_purger_forked(void)
 {
     mic_alarm_clear();
     mic_store_seqcst(&purger_look_ms, 0);
+    mic_store_relaxed(&purger_process, 0);
     if (purger_is() == PURGER_OVER) return;
     mic_store_release(&purger_state, purger_option() ? PURGER_WANTED : PURGER_OFF);
     if (mic_thread_is_ready()) mic_purger_ask(mic_tls.record);

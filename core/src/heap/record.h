@@ -45,7 +45,7 @@ typedef struct mic_record {
     uint32_t theap_made;             /* [lock: record] how many there are, in use or not */
     mic_theap_t **theap_table;       /* [owner] see heap/table.h */
     size_t theap_table_slots;        /* [owner] */
-    mic_atomic(uint32_t) busy;       /* [owner] inside a slow path; read by the forked child only */
+    mic_atomic(uint32_t) busy;       /* [owner] slow paths it is inside of; read by children only */
     mic_atomic(uint32_t) asked;      /* [atomic: relaxed] MIC_ASKED_*, at its next slow path */
     mic_atomic(uint32_t) state;      /* [authority; read by anyone] mic_record_state_t */
     mic_atomic(uint64_t) thread_id;  /* [atomic: claim] system id of its thread, 0 = none */

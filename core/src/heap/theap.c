@@ -505,8 +505,6 @@ static void theap_relink_locked(mic_page_t *page, mic_theap_t *from, mic_theap_t
     if (queued) theap_enqueue(to, page);
 }
 
-mic_atomic(uint32_t) mic_theap_moves_held;
-
 /* RF.16: the caller has authority over both records. False: the page is not (any more) one of
    `from`: the freer of its last block released it (RF.20), whatever it is now; or `to` has no
    thread heap of its heap; or pages must stay where they are for a moment. Nothing of the page but
@@ -516,8 +514,8 @@ static bool theap_move_page(mic_page_t *page, mic_record_t *from, mic_record_t *
 {
     mic_lock_acquire_pair(&from->lock, &to->lock);
     mic_theap_t *target = NULL;
-    if (mic_load_relaxed(&mic_theap_moves_held) == 0 &&
-        mic_record_of_owner(mic_page_owner_seen(page)) == from && page->kind != MIC_PAGE_SPAN) {
+    if (!mic_theap_moves_are_held() && mic_record_of_owner(mic_page_owner_seen(page)) == from &&
+        page->kind != MIC_PAGE_SPAN) {
         mic_theap_t *const source = mic_page_theap(page);
         if (!mic_theap_is_closed(source))
             target = mic_record_find_theap(to, mic_theap_heap(source));

@@ -172,10 +172,14 @@ bool mic_theap_steal_page(mic_theap_t *from, mic_theap_t *to, unsigned cls);
    `to` has of the same heap; authority over both records. */
 bool mic_theap_adopt_page(mic_page_t *page, struct mic_record *from, struct mic_record *to);
 
-/* While it is not 0 no page moves between records (RF.16), so that whoever looks at the page lists
-   of all records, one after the other, sees each page once. Looked at with both records locked:
-   nobody who has locked either of them since it was raised can miss it. */
-extern mic_atomic(uint32_t) mic_theap_moves_held;
+/* Between them no page moves between records (RF.16), so that whoever looks at the page lists of
+   all records, one after the other, sees each page once. Looked at with both records locked: nobody
+   who has locked either of them since can miss it. A forked child forgets all that held them: one
+   whose handler of a signal forked ends there what the child never began. */
+uint32_t mic_theap_moves_hold(void);
+void mic_theap_moves_release(uint32_t hold);
+bool mic_theap_moves_are_held(void);
+void mic_theap_moves_forget(void);
 
 /* All pages of `from` that hold blocks go to `to`, of the same record; `from` is empty then. The
    caller has authority. */

@@ -46,3 +46,25 @@ void *mic_theap_find_damage(const mic_theap_t *theap)
         found = mic_bits_find_damage(page);
     return found;
 }
+
+/* [atomic: relaxed]   |31 ... 16|15 ... 0|
+                       | forks   | holds  | */
+static mic_atomic(uint32_t) theap_moves;
+#define MOVES_FORK ((uint32_t)1 << 16)
+#define MOVES_FORKS ~(MOVES_FORK - 1)
+
+uint32_t mic_theap_moves_hold(void) { return mic_fetch_add_relaxed(&theap_moves, 1) & MOVES_FORKS; }
+
+void mic_theap_moves_release(uint32_t hold)
+{
+    uint32_t seen = mic_load_relaxed(&theap_moves);
+    while ((seen & MOVES_FORKS) == hold && !mic_cas_acquire(&theap_moves, &seen, seen - 1)) {
+    }
+}
+
+bool mic_theap_moves_are_held(void) { return (mic_load_relaxed(&theap_moves) & ~MOVES_FORKS) != 0; }
+
+void mic_theap_moves_forget(void)
+{
+    mic_store_relaxed(&theap_moves, (mic_load_relaxed(&theap_moves) & MOVES_FORKS) + MOVES_FORK);
+}

@@ -12,6 +12,7 @@
 #include "os/os.h"
 #include "os/trace.h"
 #include "rt/options.h"
+#include "rt/report.h"
 
 #define EMPTY ((mic_theap_t *)(uintptr_t)&mic_theap_empty)
 #define EMPTY8 EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY
@@ -218,6 +219,7 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
         record = record_new(subproc);
     if (record == NULL) return false;
     mic_store_relaxed(&record->state, MIC_RECORD_LIVE);
+    mic_assert(mic_load_relaxed(&record->busy) == 0);
     record->in_callback = false; /* one of the thread before may have ended the record */
     mic_store_relaxed(&record->process_id, mic_os_process_id());
     mic_store_release(&record->thread_id, mic_os_thread_id());
@@ -235,6 +237,7 @@ void mic_thread_detach(bool for_good)
     mic_record_t *const record = mic_tls.record;
     const bool ready = mic_thread_is_ready();
     for_good = for_good || record == MIC_RECORD_GONE; /* nobody would hand a new record over */
+    if (for_good) mic_report_thread_ended();
     /* RF.15: from here on this thread's frees are remote, before anybody can adopt the record */
     mic_tls.theap = (mic_theap_t *)(uintptr_t)&mic_theap_empty;
     mic_tls.record = for_good ? MIC_RECORD_GONE : MIC_RECORD_BOOT;

@@ -46,16 +46,18 @@ void mic_thread_detach(bool for_good);
 /* Every record ever made, by all_next. */
 mic_record_t *mic_record_first(void);
 
-/* A slow path of the ready calling thread: between them a forked child freezes the record. */
+/* A slow path of the ready calling thread: between them a forked child freezes the record. They
+   nest: the unwinder of guarded sampling, a function that gets messages and the handler of a signal
+   may allocate meanwhile. */
 mic_inline void mic_record_enter(mic_record_t *record)
 {
-    mic_store_relaxed(&record->busy, 1);
+    mic_store_relaxed(&record->busy, mic_load_relaxed(&record->busy) + 1);
     mic_compiler_barrier();
 }
 mic_inline void mic_record_leave(mic_record_t *record)
 {
     mic_compiler_barrier();
-    mic_store_relaxed(&record->busy, 0);
+    mic_store_relaxed(&record->busy, mic_load_relaxed(&record->busy) - 1);
 }
 
 /* Registers the fork handlers. Once. */

@@ -126,11 +126,11 @@ int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
 
 /* ---- a thread of the library's own, one at a time ---- */
 /* Runs `run` in a new thread with a small stack and all signals blocked; it ends when `run`
-   returns. Allocates. EAGAIN and others: the system does not let us. */
+   returns. The one before was joined. Allocates. EAGAIN and others: the system does not let us. */
 int mic_os_thread_start(void (*run)(void));
-/* Waits until the thread has ended, for this long at most: its code may be about to be unloaded. */
+/* Waits until the thread has ended, for this long at most: its code may be about to be unloaded.
+   Once for each, in the process that started it; the thread itself, when it is the last of the
+   process, does not wait. */
 void mic_os_thread_join(uint64_t milliseconds);
-/* By that thread, before it returns: nobody is going to wait for it. */
-void mic_os_thread_leave(void);
 
 #endif

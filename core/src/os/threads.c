@@ -101,6 +101,7 @@ int mic_os_thread_start(void (*run)(void))
 
 void mic_os_thread_join(uint64_t milliseconds)
 {
+    if (pthread_equal(os_own_thread, pthread_self()) != 0) return;
     const int saved = errno;
     struct timespec until;
     (void)clock_gettime(CLOCK_REALTIME, &until);
@@ -108,8 +109,6 @@ void mic_os_thread_join(uint64_t milliseconds)
     (void)pthread_timedjoin_np(os_own_thread, NULL, &until);
     errno = saved;
 }
-
-void mic_os_thread_leave(void) { (void)pthread_detach(pthread_self()); }
 
 int mic_os_on_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {

@@ -18,7 +18,7 @@
 #pragma weak dladdr
 int backtrace(void **frames, int most);
 
-/* [atomic: relaxed] started */
+/* [atomic: release by start, acquire] */
 static mic_atomic(uint32_t) trace_on;
 
 /* Of this file and of whoever asks: they say nothing about the program. */
@@ -26,9 +26,11 @@ static mic_atomic(uint32_t) trace_on;
 
 void mic_trace_start(void)
 {
-    mic_store_relaxed(&trace_on, 1);
-    mic_trace_t trace; /* what it sets up the first time is there afterwards */
-    mic_trace_take(&trace);
+    void *frame; /* what it sets up the first time is there afterwards */
+    const int saved = errno;
+    if (backtrace != NULL) (void)backtrace(&frame, 1);
+    errno = saved;
+    mic_store_release(&trace_on, 1); /* pairs with mic_trace_take */
 }
 
 void mic_trace_take(mic_trace_t *trace)
@@ -36,7 +38,7 @@ void mic_trace_take(mic_trace_t *trace)
     void *frames[TRACE_SKIPPED + MIC_TRACE_FRAMES];
     const int saved = errno;
     memset(trace, 0, sizeof *trace);
-    if (backtrace != NULL && mic_load_relaxed(&trace_on) != 0) {
+    if (backtrace != NULL && mic_load_acquire(&trace_on) != 0) {
         const int n = backtrace(frames, TRACE_SKIPPED + MIC_TRACE_FRAMES);
         for (int i = TRACE_SKIPPED; i < n; i++)
             trace->frames[i - TRACE_SKIPPED] = (uintptr_t)frames[i];

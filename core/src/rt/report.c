@@ -43,23 +43,46 @@ static mic_atomic(uint64_t) report_errors, report_warnings;
 
 /* [atomic: relaxed] thread identities; written by the thread itself, read by it */
 static mic_atomic(uintptr_t) report_callers[REPORT_CALLBACKS_AT_ONCE];
+/* [whose place it is] of the thread's stack when it took the place */
+static mic_atomic(uintptr_t) report_frames[REPORT_CALLBACKS_AT_ONCE];
 
-static bool report_is_inside_callback(void)
+/* A callback may be left without returning, by longjmp or by an exception. What it calls has frames
+   below the one noted; who comes from above that is not inside any more. */
+static mic_noinline bool callback_is_inside(uintptr_t *frame)
 {
     const uintptr_t self = mic_thread_self();
+    *frame = (uintptr_t)__builtin_frame_address(0);
     for (size_t i = 0; i < REPORT_CALLBACKS_AT_ONCE; i++) {
-        if (mic_load_relaxed(&report_callers[i]) == self) return true;
+        if (mic_load_relaxed(&report_callers[i]) != self) continue;
+        if (*frame < mic_load_relaxed(&report_frames[i])) return true;
+        mic_store_relaxed(&report_callers[i], 0);
     }
     return false;
+}
+
+/* For functions that are about to use more of the stack before they call anything. */
+static void callback_look(void)
+{
+    uintptr_t frame;
+    (void)callback_is_inside(&frame);
+}
+
+void mic_report_thread_ended(void)
+{
+    const uintptr_t self = mic_thread_self();
+    for (size_t i = 0; i < REPORT_CALLBACKS_AT_ONCE; i++)
+        if (mic_load_relaxed(&report_callers[i]) == self) mic_store_relaxed(&report_callers[i], 0);
 }
 
 /* False: nested, or too many threads are inside one. */
 static bool callback_try_enter(size_t *slot)
 {
-    if (report_is_inside_callback()) return false;
+    uintptr_t frame;
+    if (callback_is_inside(&frame)) return false;
     for (size_t i = 0; i < REPORT_CALLBACKS_AT_ONCE; i++) {
         uintptr_t expected = 0;
         if (mic_cas_acquire(&report_callers[i], &expected, mic_thread_self())) {
+            mic_store_relaxed(&report_frames[i], frame);
             *slot = i;
             return true;
         }
@@ -190,13 +213,19 @@ static void line_compose(report_line_t *line, const char *kind, const char *form
     line->length = at;
 }
 
-static void report_line(const char *kind, const char *format, va_list args)
+static mic_noinline void report_line_in(const char *kind, const char *format, va_list args)
 {
     const int saved = errno;
     report_line_t line;
     line_compose(&line, kind, format, args);
     report_deliver(line.text, line.length);
     errno = saved;
+}
+
+static void report_line(const char *kind, const char *format, va_list args)
+{
+    callback_look();
+    report_line_in(kind, format, args);
 }
 
 void mic_report(const char *format, ...)

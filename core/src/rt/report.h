@@ -65,6 +65,9 @@ void mic_report_ready(void);
    process may be stopping because of that very lock. */
 void mic_report_flush(void);
 
+/* The calling thread ends: whatever it left without returning from. */
+void mic_report_thread_ended(void);
+
 /* ---- fork ---- */
 void mic_report_lock_for_fork(void);
 void mic_report_unlock_after_fork(bool child);

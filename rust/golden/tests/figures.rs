@@ -86,8 +86,9 @@ fn output_of(name: &str, arguments: &[&str]) -> Vec<f64> {
 
 #[test]
 fn a_heap_for_each_request_is_cheap() {
-    const LIMIT: f64 = 2.2;
-    let times = output_of("request", &["21", "2000"]);
+    const LIMIT: f64 = 2.5;
+    // short rounds: some are not interrupted by what else runs on the machine
+    let times = output_of("request", &["201", "200"]);
     let [global, one_by_one, at_once, local] = times[..] else { panic!("{times:?}") };
     let told = format!(
         "100 boxes: global {global} ns; in a heap {one_by_one} ns one by one ({:.2}), \

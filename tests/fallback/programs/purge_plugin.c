@@ -1,13 +1,13 @@
 /* A library that has an allocator of its own inside is opened, used and closed, again and again:
-   when it is gone, none of its threads may be there.
+   when it is gone, none of its threads may be there, also not one that was about to end by itself
+   because it was switched off or no thread was left that it could work for.
 
        purge_plugin PLUGIN TIMES     PLUGIN: this file with -DPLUGIN and the archive */
 #ifdef PLUGIN
 #include <stddef.h>
 #include <string.h>
 
-void *mi_malloc(size_t bytes);
-void mi_free(void *p);
+#include "mimalloc.h"
 
 int work(void)
 {
@@ -19,6 +19,12 @@ int work(void)
     }
     for (int i = 0; i < 4096; i++) mi_free(blocks[i]);
     return 0;
+}
+
+void end_thread(int how)
+{
+    if (how == 1) mi_option_disable(mi_option_purge_thread);
+    if (how == 2) mi_thread_done();
 }
 #else
 #include "check.h"
@@ -46,11 +52,16 @@ int main(int argc, char **argv)
         require(plugin != NULL);
         int (*work)(void);
         *(void **)(void *)&work = dlsym(plugin, "work");
-        require(work != NULL && work() == 0);
+        void (*end_thread)(int how);
+        *(void **)(void *)&end_thread = dlsym(plugin, "end_thread");
+        require(work != NULL && end_thread != NULL && work() == 0);
         const int n = tasks();
         if (n > most) most = n;
         const struct timespec nap = {0, i % 20 * 200000};
-        nanosleep(&nap, NULL); /* at every moment of what the thread does */
+        if (i % 3 == 0) nanosleep(&nap, NULL); /* at every moment of what the thread does */
+        end_thread(i % 3);
+        for (volatile int spin = 0; i % 3 != 0 && spin < i % 100 * 500; spin++) {
+        }
         require(dlclose(plugin) == 0);
         require(dlopen(argv[1], RTLD_NOLOAD | RTLD_NOW) == NULL);
         /* what has ended is listed for a moment more */

@@ -80,7 +80,11 @@ static void *other_main(void *arg)
     other_t *const other = arg;
     for (int i = 0; i < 2; i++) other->blocks[i] = mic_malloc(500);
     other->record = mic_tls.record;
-    if (other->busy) mic_record_enter(mic_tls.record);
+    if (other->busy) {
+        mic_record_enter(mic_tls.record);
+        mic_free(mic_malloc(50000)); /* what it calls meanwhile has slow paths of its own */
+        mic_free(mic_malloc(500000));
+    }
     pthread_barrier_wait(&other->there);
     pthread_barrier_wait(&other->go_on);
     if (other->busy) mic_record_leave(mic_tls.record);
@@ -148,6 +152,34 @@ static void test_frozen(void **state)
 {
     (void)state;
     with_other(true, check_frozen);
+}
+
+/* The handler of a signal forks while its thread keeps pages where they are: the child ends what its
+   parent began, and pages may move again. */
+static void check_moves(void *hold)
+{
+    fresh_require(!mic_theap_moves_are_held());
+    const uint32_t other = mic_theap_moves_hold();
+    mic_theap_moves_release(*(uint32_t *)hold);
+    fresh_require(mic_theap_moves_are_held());
+    mic_theap_moves_release(other);
+    fresh_require(!mic_theap_moves_are_held());
+    const pid_t pid = fork();
+    if (pid == 0) _exit(mic_theap_moves_are_held());
+    int status = -1;
+    fresh_require(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void test_moves_are_held(void **state)
+{
+    (void)state;
+    assert_false(mic_theap_moves_are_held());
+    uint32_t hold = mic_theap_moves_hold();
+    assert_true(mic_theap_moves_are_held());
+    in_child(check_moves, &hold);
+    assert_true(mic_theap_moves_are_held());
+    mic_theap_moves_release(hold);
+    assert_false(mic_theap_moves_are_held());
 }
 
 static void *attach_and_fork(void *arg)
@@ -268,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_record_of_a_handler), /* before there are orphans */
         cmocka_unit_test(test_orphan),
         cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_moves_are_held),
         cmocka_unit_test(test_from_a_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,6 +274,88 @@ static void errors_go_to_the_callback_and_then_never_abort(void **state)
     assert_non_null(strstr(fake_os_stderr(), "mimalloc: error: nested\n"));
 }
 
+static mic_thread_local jmp_buf left_to;
+
+static void leave(void) { longjmp(left_to, 1); }
+
+static void leave_error(int error, void *arg)
+{
+    error_codes[error_count++ % 8] = error;
+    if (arg != NULL) leave();
+}
+
+static void leave_output(const char *text, void *arg)
+{
+    (void)text;
+    (*(size_t *)arg)++;
+    leave();
+}
+
+/* Also by an exception of C++. */
+static void a_callback_may_be_left_by_a_jump(void **state)
+{
+    (void)state;
+    static volatile int i;
+    mic_option_set(MIC_OPTION_SHOW_ERRORS, 1);
+    mic_report_set_error(leave_error, "leaves");
+    listen();
+    error_count = 0;
+    for (i = 0; i < 5; i++)
+        if (setjmp(left_to) == 0) mic_report_error(ENOMEM, "code %d", (int)i);
+    assert_int_equal(error_count, 5);
+    assert_non_null(strstr(output_text, "mimalloc: error: code 4\n"));
+    mic_report("afterwards");
+    assert_non_null(strstr(output_text, "mimalloc: afterwards\n"));
+
+    static size_t calls;
+    mic_report_set_output(leave_output, &calls);
+    for (i = 0; i < 4; i++) {
+        if (setjmp(left_to) != 0) continue;
+        if (i % 2 == 0)
+            mic_report("left");
+        else
+            mic_report_warning(true, "left");
+    }
+    assert_int_equal(calls, 4);
+    assert_string_equal(fake_os_stderr(), "");
+    listen();
+    mic_report_set_error(keep_error, "argument");
+    error_count = 0;
+    mic_report_error(EINVAL, "with another inside");
+    assert_int_equal(error_count, 1);
+    assert_non_null(strstr(fake_os_stderr(), "mimalloc: error: nested\n"));
+    mic_option_set(MIC_OPTION_SHOW_ERRORS, 0);
+}
+
+static void leave_thread(int error, void *arg)
+{
+    (void)error, (void)arg;
+    mic_fetch_add_relaxed(&output_lines, 1);
+    pthread_exit(NULL);
+}
+
+static void *end_in_callback(void *arg)
+{
+    (void)mic_thread_attach();
+    mic_report_error(ENOMEM, "the end");
+    return arg;
+}
+
+/* More threads than can be in callbacks at once; later ones may have the identity of earlier ones. */
+static void threads_may_end_in_a_callback(void **state)
+{
+    (void)state;
+    enum { THREADS = 100 };
+    mic_report_set_error(leave_thread, NULL);
+    mic_store_relaxed(&output_lines, 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, end_in_callback, NULL), 0);
+        pthread_join(thread, NULL);
+    }
+    assert_int_equal(mic_load_relaxed(&output_lines), THREADS);
+}
+
 static void check_default_action(int error, bool aborts)
 {
     mic_option_set(MIC_OPTION_SHOW_ERRORS, 0);
@@ -375,6 +457,8 @@ int main(void)
         cmocka_unit_test_setup(warnings_need_an_option_or_always, setup),
         cmocka_unit_test_setup(a_message_from_inside_a_callback_goes_to_stderr, setup),
         cmocka_unit_test_setup(errors_go_to_the_callback_and_then_never_abort, setup),
+        cmocka_unit_test_setup(a_callback_may_be_left_by_a_jump, setup),
+        cmocka_unit_test_setup(threads_may_end_in_a_callback, setup),
         cmocka_unit_test_setup(errors_abort_as_the_build_says, setup),
         cmocka_unit_test_setup(threads_do_not_mix_lines, setup),
         cmocka_unit_test_setup(children_can_report, setup),
