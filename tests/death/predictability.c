@@ -4,6 +4,8 @@
                     blocks, in fresh processes: entropy of their distribution, share of the most
                     frequent one
        orders       fresh processes that allocate in the same order
+       distances    in the hardened build, from the first block of one size to that of another, in
+                    fresh processes
        reuse        a freed block comes back after how many allocations that are kept (held), or
                     freed at once (churn): median, and in the hardened build never earlier than
                     quarantine lasts: 60 KiB of blocks, 1024 at most
@@ -21,6 +23,7 @@ static const size_t sizes[SIZES] = {BYTES, 250, 500, 1000};
 
 typedef struct run {
     int64_t deltas[SIZES][BLOCKS - 1];
+    int64_t apart[SIZES - 1];
     uint32_t held[REUSES], churned[REUSES];
 } run_t;
 
@@ -81,6 +84,8 @@ static uint32_t churned_until_back(size_t trial)
 static int run_fresh(int fd)
 {
     static run_t run;
+    const char *const first = mi_malloc(sizes[0]);
+    for (size_t i = 1; i < SIZES; i++) run.apart[i - 1] = (const char *)mi_malloc(sizes[i]) - first;
     for (size_t i = 0; i < SIZES; i++) measure_order(sizes[i], run.deltas[i]);
     for (size_t i = 0; i < REUSES; i++) run.held[i] = held_until_back(i);
     for (size_t i = 0; i < REUSES; i++) run.churned[i] = churned_until_back(i);
@@ -173,6 +178,22 @@ static void no_two_runs_have_the_same_order(void **state)
     if (limits() != NULL) assert_int_equal(distinct, RUNS);
 }
 
+/* Slices apart: the place in the page would make any two differ. */
+static void sizes_begin_anywhere(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size < SIZES - 1; size++) {
+        size_t same = 0;
+        for (size_t r = 0; r < RUNS; r++)
+            for (size_t q = 0; q < r; q++)
+                same += runs[r].apart[size] >> MIC_SLICE_SHIFT ==
+                        runs[q].apart[size] >> MIC_SLICE_SHIFT;
+        print_message("distances from %zu to %zu bytes: the same in %zu of %d pairs of processes\n",
+                      sizes[0], sizes[size + 1], same, RUNS * (RUNS - 1) / 2);
+        if (CFG_HARDENED) assert_true(same <= 3); /* of 2^16 or more */
+    }
+}
+
 static int compare(const void *a, const void *b)
 {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -211,6 +232,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_not_to_be_guessed),
         cmocka_unit_test(no_two_runs_have_the_same_order),
+        cmocka_unit_test(sizes_begin_anywhere),
         cmocka_unit_test(blocks_come_back_late),
     };
     return cmocka_run_group_tests(tests, start_all, NULL);

@@ -101,6 +101,8 @@ _Static_assert(65536 >> MIC_SLICE_SHIFT << MIC_SLICE_SHIFT == 65536, "whole slic
     (MIC_SLICE_BITMAPS * MIC_REMOTE_BITMAP_BYTES + (CFG_BITS ? MIC_CACHE_LINE : 0))
 /* In the hardened build the last OS page of a small or medium page is inaccessible. */
 #define MIC_PAGES_END_IN_GUARDS CFG_HARDENED
+/* In the hardened build segments serve one size class for good (vm/ranges.c). */
+#define MIC_CLASSES_HAVE_RANGES CFG_HARDENED
 #define MIC_BITMAP_WORDS (MIC_REMOTE_BITMAP_BYTES / 8)
 
 /* What the end of every block is for: see page/canary.h. */

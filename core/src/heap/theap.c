@@ -442,8 +442,8 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     mic_theap_tidy(theap);
     mic_record_reap_others(theap->record);
     mic_run_t run;
-    if (!mic_run_alloc(mic_page_kind_of_class(cls), mic_page_slices_of_class(cls), 1,
-                       mic_theap_place(theap), &run)) {
+    if (!mic_run_alloc(mic_run_kind(mic_page_kind_of_class(cls), cls),
+                       mic_page_slices_of_class(cls), 1, mic_theap_place(theap), &run)) {
         theap->class_need[cls] = 0; /* no more than is needed, for now */
         return theap_refill_from_queue(theap, cls, false, fresh_zero);
     }

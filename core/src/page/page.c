@@ -94,8 +94,8 @@ static void page_init_blocks(mic_page_t *page, mic_run_t run)
 void mic_page_init(mic_page_t *page, mic_run_t run, unsigned cls, size_t block_bytes)
 {
     const bool span = cls == MIC_CLASS_SPAN;
+    page->used = 0; /* before anything is read: that would cost a fault more */
     mic_assert(mic_page_owner(page) == 0);
-    page->used = 0;
     page->capacity = 0;
     page->cls = (uint8_t)cls;
     page->kind = (uint8_t)mic_page_kind_of_class(cls);

@@ -114,11 +114,12 @@ void mic_arena_set_locked(unsigned index, uintptr_t base, size_t slices)
     arena->reserved_bytes = 0;
     arena->commit_fun = NULL;
     arena->commit_arg = NULL;
+    if (MIC_CLASSES_HAVE_RANGES) *mic_ranges_of(arena) = (mic_ranges_t){0};
     mic_store_relaxed(&arena->opened, 0);
     mic_store_relaxed(&arena->freed, 0);
-    for (unsigned kind = 0; kind < MIC_PAGE_KINDS; kind++) {
-        mic_store_relaxed(&arena->hint[kind], 0);
-        mic_store_relaxed(&arena->full_at[kind], 0);
+    for (unsigned lane = 0; lane < MIC_LANES; lane++) {
+        mic_store_relaxed(&arena->hint[lane], mic_lane_is_range(lane) ? MIC_HINT_NONE : 0);
+        mic_store_relaxed(&arena->full_at[lane], 0);
     }
 }
 
@@ -153,6 +154,7 @@ static bool arena_reserve_locked(size_t slices)
     unsigned index;
     const size_t alignment = slices >= MIC_SEGMENT_SLICES ? MIC_SEGMENT_BYTES : MIC_SLICE_BYTES;
     if (!mic_arena_reserve_locked(slices, alignment, &index)) return false;
+    if (MIC_CLASSES_HAVE_RANGES) mic_ranges_divide(&mic_arenas[index]);
     const uint64_t use = mic_load_relaxed(&mic_arenas[index].use);
     mic_store_release(&mic_arenas[index].use, mic_use_with_state(use, MIC_ARENA_READY));
     return true;
@@ -266,24 +268,44 @@ static bool arena_commit_segments(const mic_arena_t *arena, size_t from, size_t 
                              slices * MIC_SLICE_BITMAPS_BYTES);
 }
 
-/* A segment as it is when nothing was handed out yet. */
-static void segment_init(const mic_arena_t *arena, mic_segment_t *s, size_t slices, uint32_t owner)
+/* Bits of a word of slices, of which [first, end) are there. */
+static uint64_t segment_word(size_t w, size_t first, size_t end)
+{
+    const size_t n = end <= w * 64 ? 0 : mic_min(64, end - w * 64);
+    const size_t skip = first <= w * 64 ? 0 : mic_min(64, first - w * 64);
+    return n <= skip ? 0 : mic_bit_mask((unsigned)skip, (unsigned)(n - skip));
+}
+
+/* A segment as it is when nothing was handed out yet; slices that a short segment does not have
+   count as taken, and so do those below `first`. */
+static void segment_init(const mic_arena_t *arena, mic_segment_t *s, size_t first, size_t slices,
+                         uint32_t tag)
 {
     const bool by_program = arena->commit_fun != NULL;
     for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
-        const size_t n = slices <= w * 64 ? 0 : mic_min(64, slices - w * 64);
-        const uint64_t all = n == 0 ? 0 : mic_bit_mask(0, (unsigned)n);
-        mic_store_relaxed(&s->holes[w], by_program && !arena->starts_committed ? all : 0);
-        /* slices that a short segment does not have count as taken */
-        mic_store_relaxed(&s->free[w], all);
+        const bool are_holes = by_program && !arena->starts_committed;
+        mic_store_relaxed(&s->holes[w], are_holes ? segment_word(w, 0, slices) : 0);
         mic_slices_clean(s, w, ~(uint64_t)0); /* after a store: a read would cost a fault more */
     }
     for (size_t w = 0; w < MIC_ENDS_WORDS; w++) mic_store_relaxed(&s->ends[w], 0);
     const bool committed = by_program || arena->starts_committed;
-    mic_store_relaxed(&s->committed, committed ? (uint32_t)slices : 0);
-    mic_store_relaxed(&s->tag, owner << MIC_TAG_OWNER_SHIFT);
+    mic_store_relaxed(&s->committed, (uint32_t)(committed ? slices : first));
+    mic_store_relaxed(&s->tag, tag);
     mic_store_relaxed(&s->purge_at_ms, 0);
     mic_store_relaxed(&s->unknown, !arena->starts_zero);
+    if (MIC_CLASSES_HAVE_RANGES) mic_store_relaxed(&s->begins, (uint32_t)first + 1);
+    for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) /* from here on it may be claimed */
+        mic_store_release(&s->free[w], segment_word(w, first, slices));
+}
+
+static void arena_publish_segments(unsigned index, size_t opened)
+{
+    mic_arena_t *const arena = &mic_arenas[index];
+    const size_t end = mic_min(opened * MIC_SEGMENT_SLICES, arena->slice_count);
+    arena->was_opened = true;
+    mic_store_release(&arena->opened, opened);
+    mic_store_release(&arena->readable, (uint32_t)end);
+    if (index == 0) mic_store_release(&mic_region.slices, end);
 }
 
 bool mic_segment_open_locked(unsigned index, size_t count)
@@ -294,18 +316,42 @@ bool mic_segment_open_locked(unsigned index, size_t count)
     if (!arena_commit_segments(arena, opened, count)) return false;
     const uint32_t owner =
         (mic_arena_kind(arena) & MIC_ARENA_SYSTEM) != 0 ? 0 : MIC_OWNER_ARENA | index;
-    size_t end = 0;
     for (size_t i = opened; i < opened + count; i++) {
         const size_t slices = mic_segment_slices(arena, i);
-        segment_init(arena, &arena->segments[i], slices, owner);
+        segment_init(arena, &arena->segments[i], 0, slices, owner << MIC_TAG_OWNER_SHIFT);
         if (arena->starts_committed) mic_count_committed(slices << MIC_SLICE_SHIFT);
-        end = i * MIC_SEGMENT_SLICES + slices;
     }
-    arena->was_opened = true;
-    mic_store_release(&arena->opened, opened + count);
-    mic_store_release(&arena->readable, (uint32_t)end);
-    if (index == 0) mic_store_release(&mic_region.slices, end);
+    arena_publish_segments(index, opened + count);
     return true;
+}
+
+static void arena_refuse_huge(char *from, size_t bytes)
+{
+    const size_t page = mic_os_info.page_bytes;
+    (void)mic_os_advise_huge((void *)mic_align_up((uintptr_t)from, page),
+                             mic_align_down(bytes - page, page), false);
+}
+
+bool mic_window_open_locked(unsigned index, size_t count)
+{
+    if (!MIC_CLASSES_HAVE_RANGES) return false;
+    mic_arena_t *const arena = &mic_arenas[index];
+    const size_t opened = mic_load_relaxed(&arena->opened);
+    const size_t slices = count * MIC_SEGMENT_SLICES, first = opened * MIC_SEGMENT_SLICES;
+    /* a few here and there will be written */
+    arena_refuse_huge(arena->descriptors + first * MIC_DESCRIPTOR_BYTES,
+                      slices * MIC_DESCRIPTOR_BYTES);
+    arena_refuse_huge(arena->remote + first * MIC_SLICE_BITMAPS_BYTES,
+                      slices * MIC_SLICE_BITMAPS_BYTES);
+    if (!arena_commit_segments(arena, opened, count)) return false;
+    arena_publish_segments(index, opened + count);
+    return true;
+}
+
+void mic_segment_begin_locked(const mic_arena_t *a, size_t segment, size_t first, uint32_t tag)
+{
+    if (!MIC_CLASSES_HAVE_RANGES) return;
+    segment_init(a, &a->segments[segment], first, mic_segment_slices(a, segment), tag);
 }
 
 void mic_count_committed(uint64_t bytes)
@@ -363,7 +409,9 @@ bool mic_segment_commit(unsigned index, size_t segment, size_t slices)
         const size_t first = segment * MIC_SEGMENT_SLICES;
         const size_t end = mic_min(MIC_SEGMENT_SLICES, arena->slice_count - first);
         char *const start = (char *)arena->base + (first << MIC_SLICE_SHIFT);
-        size_t to = mic_min(end, mic_max(slices, mic_max(SHORTEST_SLICES, have * 2)));
+        const size_t skip = mic_segment_first(s);
+        const size_t step = skip + mic_max(SHORTEST_SLICES, (have - skip) * 2);
+        size_t to = mic_min(end, mic_max(slices, step));
         while (!(ok = segment_commit_to(s, start, have, to)) && to > slices)
             to = mic_max(slices, have + (to - have) / 2);
     }

@@ -21,6 +21,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/config.h"
+#include "base/size_class.h"
 
 /* What the fast paths need of arena 0. Until initialised base is 2^63, so that NULL and every other
    address fall outside. */
@@ -46,20 +47,24 @@ typedef struct mic_segment {
     mic_atomic(uint64_t) purge_at_ms; /* [atomic: hint] when its free slices are due, 0 = nothing */
     mic_atomic(uint32_t) paged;       /* [atomic: relaxed] ever had pages of more than a block */
     mic_atomic(uint32_t) unknown;     /* [atomic: relaxed] clean slices need not read as zero */
-    uint64_t unused[MIC_PAGES_END_IN_GUARDS ? 5 : 4];
+    mic_atomic(uint32_t) begins; /* [lock: arena] 1 + first slice that may be used, 0 = nobody has
+                                    it yet (vm/ranges.c); builds without ranges do not look */
+    uint32_t unused32;
+    uint64_t unused[MIC_PAGES_END_IN_GUARDS ? 4 : 3];
 } mic_segment_t;
 _Static_assert(sizeof(mic_segment_t) % MIC_CACHE_LINE == 0, "one segment, whole lines");
 
 /* The tag of a segment:
         31         16 15          0
-       |    owner    |  1 + kind   |     kind: page kind that it serves, 0 = any
+       |    owner    |  1 + lane   |     lane: what it serves, 0 = any
    The owner is a sub-process, or an arena of the program that has the segment for itself. Pages of
    different owners never share a segment: the owner changes while all slices are claimed, and who
-   claimed a slice looks at it again. The kind is a hint. */
+   claimed a slice looks at it again. A lane is the kind of a page, and then a hint; or from
+   MIC_LANE_RANGES on a range of size classes, to which the segment belongs for good. */
 #define MIC_TAG_OWNER_SHIFT 16
 #define MIC_OWNER_ARENA 0x8000u /* + index of an arena; below: index of a sub-process */
 
-/* 1 + kind */
+/* 1 + lane */
 mic_inline uint32_t mic_tag_kind(uint32_t tag)
 {
     return tag & (((uint32_t)1 << MIC_TAG_OWNER_SHIFT) - 1);
@@ -71,6 +76,9 @@ mic_inline uint32_t mic_segment_kind(const mic_segment_t *s)
 
 #define MIC_ARENA_MAX 255u
 #define MIC_PAGE_KINDS 4u
+#define MIC_LANE_RANGES (MIC_PAGE_KINDS + 1) /* + the lowest class of the range; below: room */
+#define MIC_LANES (MIC_CLASSES_HAVE_RANGES ? MIC_LANE_RANGES + MIC_CLASS_COUNT : MIC_PAGE_KINDS)
+#define MIC_HINT_NONE UINT64_MAX
 
 /* What a program's arena needs from the program; NULL: the system's calls. See mi_commit_fun_t. */
 typedef bool mic_commit_fun(bool commit, void *start, size_t bytes, bool *is_zero, void *arg);
@@ -87,22 +95,22 @@ typedef struct mic_arena {
     mic_atomic(uint64_t) use;    /* [lock: arena] state, kind, sub-process, node; vm/place.h */
     mic_atomic(uint64_t) opened; /* [lock: arena] segments opened, a prefix; 0 if it is a part of
                                     arena 0, whose descriptors it uses */
-    mic_atomic(uint64_t)
-        hint[MIC_PAGE_KINDS]; /* [atomic: hint] lowest segment that may have room */
+    mic_atomic(uint64_t) hint[MIC_LANES]; /* [atomic: hint] lowest segment that may have room; of a
+                                             range MIC_HINT_NONE until it has any */
     /* for mic_arena_find, which may look while the slot is used again */
     mic_atomic(uint32_t) stamp;    /* [lock: arena] changes before the two below do */
     mic_atomic(uint32_t) readable; /* [lock: arena] slices with readable descriptors */
     mic_atomic(uint64_t) first;    /* [lock: arena] base */
     /* arenas of the program only */
     mic_atomic(uint32_t) freed; /* [atomic: relaxed] runs given back so far */
-    mic_atomic(uint32_t) full_at
-        [MIC_PAGE_KINDS];  /* [atomic: hint] 1 + `freed` when there was no room, 0 = unknown */
-    size_t capacity;       /* slices that the descriptors are for; 0 = none of its own */
-    size_t reserved_bytes; /* of address space, by the library for this arena alone */
-    bool was_opened;       /* any segment, ever */
-    bool is_part;          /* of arena 0 */
-    bool starts_committed; /* all of it, when a segment is opened */
-    bool starts_zero;      /* what was never handed out reads as zero */
+    mic_atomic(uint32_t)
+        full_at[MIC_LANES]; /* [atomic: hint] 1 + `freed` when there was no room, 0 = unknown */
+    size_t capacity;        /* slices that the descriptors are for; 0 = none of its own */
+    size_t reserved_bytes;  /* of address space, by the library for this arena alone */
+    bool was_opened;        /* any segment, ever */
+    bool is_part;           /* of arena 0 */
+    bool starts_committed;  /* all of it, when a segment is opened */
+    bool starts_zero;       /* what was never handed out reads as zero */
     mic_commit_fun *commit_fun;
     void *commit_arg;
 } mic_arena_t;
@@ -134,9 +142,14 @@ typedef struct mic_place {
 } mic_place_t;
 extern mic_hidden const mic_place_t mic_place_any;
 
-/* Claims `count` slices for a page of `kind` (vm knows it as a number below MIC_PAGE_KINDS), at a
-   multiple of `align_slices` (a power of two), in `place`. Commits them. False when memory is
-   out. */
+/* What a run is for: a page of `kind` (vm knows it as a number below MIC_PAGE_KINDS), or more
+   exactly one of a class of that kind. */
+mic_inline unsigned mic_run_kind(unsigned kind, unsigned cls)
+{
+    return MIC_CLASSES_HAVE_RANGES ? kind | (cls + 1) << 8 : kind;
+}
+/* Claims `count` slices for a page of `kind` (see mic_run_kind), at a multiple of
+   `align_slices` (a power of two), in `place`. Commits them. False when memory is out. */
 bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_place_t *place,
                    mic_run_t *run);
 /* Gives slices back; they are purged after the purge delay. run.zero: they read as zero, as if

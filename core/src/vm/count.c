@@ -10,12 +10,14 @@ static unsigned count_use(const mic_segment_t *s, size_t slices)
     const uint32_t kind = mic_segment_kind(s);
     if (mic_segment_is_free(s, slices))
         return kind == MIC_SEGMENT_ROOM ? MIC_SEGMENTS_ROOM : MIC_SEGMENTS_IDLE;
-    return kind == 0 || kind == MIC_SEGMENT_ROOM ? MIC_SPAN_KIND : kind - 1;
+    return kind == 0 || kind == MIC_SEGMENT_ROOM ? MIC_SPAN_KIND : mic_lane_kind(kind - 1);
 }
 
 static void count_segment(const mic_segment_t *s, size_t slices, mic_segment_counts_t *counts)
 {
-    size_t committed = mic_min(slices, mic_load_relaxed(&s->committed));
+    const size_t first = mic_segment_first(s);
+    if (mic_segment_is_spare(s)) return;
+    size_t committed = mic_min(slices, mic_load_relaxed(&s->committed)) - first;
     for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++)
         committed -= mic_min(committed, mic_bit_count(mic_load_relaxed(&s->holes[w])));
     counts->opened++;

@@ -77,8 +77,10 @@ bool mic_segment_take_locked(mic_arena_t *a, size_t segment, uint32_t tag)
         mic_store_relaxed(&s->tag, tag);
         return true;
     }
-    if (!mic_segment_may_take(s, owner) || !mic_slices_claim(s, 0, slices)) return false;
+    const size_t first = mic_segment_first(s);
+    if (!mic_segment_may_take(s, owner) || !mic_slices_claim(s, first, slices - first))
+        return false;
     mic_store_relaxed(&s->tag, tag); /* published by giving the slices back */
-    mic_slices_unclaim(s, 0, slices);
+    mic_slices_unclaim(s, first, slices - first);
     return true;
 }

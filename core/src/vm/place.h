@@ -62,9 +62,9 @@ mic_inline size_t mic_arena_usable(const mic_arena_t *a)
 
 /* ---- owners of segments ---- */
 
-mic_inline uint32_t mic_tag_make(uint32_t owner, unsigned kind)
+mic_inline uint32_t mic_tag_make(uint32_t owner, unsigned lane)
 {
-    return owner << MIC_TAG_OWNER_SHIFT | (kind + 1);
+    return owner << MIC_TAG_OWNER_SHIFT | (lane + 1);
 }
 mic_inline uint32_t mic_tag_owner(uint32_t tag) { return tag >> MIC_TAG_OWNER_SHIFT; }
 mic_inline uint32_t mic_segment_tag(const mic_segment_t *s) { return mic_load_relaxed(&s->tag); }
@@ -80,7 +80,7 @@ mic_inline bool mic_segment_may_take(const mic_segment_t *s, uint32_t owner)
     const uint32_t now = mic_segment_owner(s);
     return now == owner || (now & MIC_OWNER_ARENA) == 0;
 }
-/* Gives a wholly free segment to an owner and a kind (in `tag`). False: it is in use. */
+/* Gives a wholly free segment to an owner and a lane (in `tag`). False: it is in use. */
 bool mic_segment_take_locked(mic_arena_t *a, size_t segment, uint32_t tag);
 
 #endif

@@ -42,15 +42,17 @@ mic_arena_area_t mic_arena_area(unsigned arena)
 static void info_add_segment(const mic_arena_t *a, size_t i, mic_arena_info_t *info)
 {
     const mic_segment_t *const s = &a->segments[i];
-    size_t idle = 0, holes = 0;
+    size_t idle = 0, holes = mic_segment_first(s);
+    if (mic_segment_is_spare(s)) return;
     for (size_t w = 0; w < MIC_SEGMENT_WORDS; w++) {
         idle += mic_bit_count(mic_load_relaxed(&s->free[w]));
         holes += mic_bit_count(mic_load_relaxed(&s->holes[w]));
     }
     const size_t slices = mic_segment_slices(a, i);
+    const size_t usable = slices - mic_segment_first(s);
     info->segments++;
-    info->free_segments += idle == slices;
-    info->used_slices += slices - idle;
+    info->free_segments += idle == usable;
+    info->used_slices += usable - idle;
     info->committed_slices += mic_min(slices, mic_load_relaxed(&s->committed)) - holes;
 }
 

@@ -2,8 +2,9 @@
    word and are claimed by one compare-and-swap on a segment of their kind; longer ones under the
    arena lock.
    A segment's kind is a hint that keeps kinds apart; a claim that races with a change of kind only
-   puts a page next to another kind. Lowest addresses first, so that 2 MiB ranges fill up or empty
-   completely. */
+   puts a page next to another kind. Where classes have ranges (vm/ranges.c) the same code keeps
+   these apart, and segments do not change. Lowest addresses first, so that 2 MiB ranges
+   fill up or empty completely. */
 #include "base/check.h"
 #include "os/os.h"
 #include "rt/counters.h"
@@ -149,25 +150,35 @@ size_t mic_segment_slices(const mic_arena_t *a, size_t segment)
     return mic_min(MIC_SEGMENT_SLICES, a->slice_count - segment * MIC_SEGMENT_SLICES);
 }
 
-/* the first `slices` of them */
 bool mic_segment_is_free(const mic_segment_t *s, size_t slices)
 {
-    for (size_t i = 0; i < MIC_SEGMENT_WORDS && i * 64 < slices; i++) {
+    const size_t first = mic_segment_first(s);
+    if (mic_segment_is_spare(s)) return false;
+    for (size_t i = first / 64; i < MIC_SEGMENT_WORDS && i * 64 < slices; i++) {
+        const unsigned at = i == first / 64 ? (unsigned)(first % 64) : 0;
         const unsigned n = (unsigned)mic_min(64, slices - i * 64);
-        const uint64_t mask = mic_bit_mask(0, n);
+        const uint64_t mask = mic_bit_mask(at, n - at);
         if ((mic_load_relaxed(&s->free[i]) & mask) != mask) return false;
     }
     return true;
 }
 
-/* The lowest wholly free segment of another kind or owner becomes the tag's; room behind growing
-   spans only if told so. */
-static bool run_take_idle_locked(mic_arena_t *a, uint32_t tag, bool room_too, size_t *at)
+/* Room behind growing spans, and what is a range's, serve others only if nothing else is left. */
+static bool run_may_take(uint32_t now, uint32_t tag, bool any)
+{
+    const uint32_t kind = mic_tag_kind(now);
+    if (now == tag) return false;
+    if (any || !MIC_CLASSES_HAVE_RANGES) return any || kind != MIC_SEGMENT_ROOM;
+    return kind == mic_tag_kind(tag) ||
+           (kind < MIC_SEGMENT_ROOM && mic_tag_kind(tag) < MIC_SEGMENT_ROOM);
+}
+
+/* The lowest wholly free segment of another lane or owner becomes the tag's. */
+static bool run_take_idle_locked(mic_arena_t *a, uint32_t tag, bool any, size_t *at)
 {
     for (size_t i = 0; i < mic_arena_usable(a); i++) {
         const mic_segment_t *const s = &a->segments[i];
-        const uint32_t now = mic_segment_tag(s);
-        if (now == tag || (mic_tag_kind(now) == MIC_SEGMENT_ROOM && !room_too)) continue;
+        if (!run_may_take(mic_segment_tag(s), tag, any)) continue;
         if (!mic_segment_is_free(s, mic_segment_slices(a, i))) continue;
         if (!mic_segment_take_locked(a, i, tag)) continue;
         *at = i;
@@ -198,6 +209,26 @@ static bool run_new_segment(unsigned arena, uint32_t tag, size_t opened_before)
     return ok;
 }
 
+/* The same for a range; another thread may have got one since the caller looked at the hint. What
+   others have, or had, only if `any`. */
+static bool run_new_range_segment(unsigned arena, uint32_t tag, unsigned n, uint64_t hint_before,
+                                  bool any)
+{
+    mic_arena_t *const a = &mic_arenas[arena];
+    mic_atomic(uint64_t) *const hint = &a->hint[mic_tag_kind(tag) - 1];
+    mic_lock_acquire(&mic_arena_lock);
+    size_t i;
+    bool ok = mic_load_relaxed(hint) != hint_before;
+    if (!ok) {
+        ok = (hint_before != MIC_HINT_NONE && run_take_idle_locked(a, tag, false, &i)) ||
+             mic_range_take_locked(arena, tag, n, &i) ||
+             (any && run_take_idle_locked(a, tag, true, &i));
+        if (ok) mic_store_relaxed(hint, i);
+    }
+    mic_lock_release(&mic_arena_lock);
+    return ok;
+}
+
 /* When nothing else is left: a segment of any kind will do, as long as its owner is the same. */
 static bool run_alloc_word_anywhere(unsigned n, const mic_place_t *place, mic_run_t *run)
 {
@@ -212,30 +243,64 @@ static bool run_alloc_word_anywhere(unsigned n, const mic_place_t *place, mic_ru
 
 /* Looking through an arena of the program that is full takes long: not again before something in
    it was freed. */
-static bool run_alloc_word_in(unsigned arena, unsigned kind, unsigned n, uint32_t owner,
+static bool run_alloc_word_in(unsigned arena, unsigned lane, unsigned n, uint32_t owner,
                               mic_run_t *run)
 {
     mic_arena_t *const a = &mic_arenas[arena];
-    const uint32_t tag = mic_tag_make(owner, kind);
+    const uint32_t tag = mic_tag_make(owner, lane);
     const uint32_t freed = mic_load_relaxed(&a->freed) + 1;
-    if ((owner & MIC_OWNER_ARENA) != 0 && mic_load_relaxed(&a->full_at[kind]) == freed)
+    if ((owner & MIC_OWNER_ARENA) != 0 && mic_load_relaxed(&a->full_at[lane]) == freed)
         return false;
     const size_t opened = mic_arena_usable(a);
-    const size_t hint = mic_load_relaxed(&a->hint[kind]);
+    const size_t hint = mic_load_relaxed(&a->hint[lane]);
     run_result_t result = run_scan(arena, tag, hint, n, run);
     if (result != RUN_OK && hint > 0) result = run_scan(arena, tag, 0, n, run);
     if (result != RUN_OK && run_new_segment(arena, tag, opened))
         result = run_scan(arena, tag, 0, n, run);
-    if (result == RUN_NONE) mic_store_relaxed(&a->full_at[kind], freed);
+    if (result == RUN_NONE) mic_store_relaxed(&a->full_at[lane], freed);
     return result == RUN_OK;
+}
+
+static run_result_t run_scan_range(unsigned arena, uint32_t tag, unsigned n, mic_run_t *run)
+{
+    const uint64_t hint = mic_load_relaxed(&mic_arenas[arena].hint[mic_tag_kind(tag) - 1]);
+    if (hint == MIC_HINT_NONE) return RUN_NONE;
+    const run_result_t result = run_scan(arena, tag, hint, n, run);
+    return result != RUN_NONE || hint == 0 ? result : run_scan(arena, tag, 0, n, run);
+}
+
+/* No memory for a page of one's own segments: nor is there for more segments. */
+static bool run_alloc_range_in(unsigned arena, uint32_t tag, unsigned n, bool any, mic_run_t *run)
+{
+    const uint64_t hint = mic_load_relaxed(&mic_arenas[arena].hint[mic_tag_kind(tag) - 1]);
+    run_result_t result = run_scan_range(arena, tag, n, run);
+    if (result == RUN_NONE && run_new_range_segment(arena, tag, n, hint, any))
+        result = run_scan_range(arena, tag, n, run);
+    return result == RUN_OK;
+}
+
+static bool run_search_word(unsigned kind, unsigned n, const mic_place_t *place, bool extend,
+                            bool any, mic_run_t *run)
+{
+    mic_search_t search = mic_search_start(place, extend ? n : 0);
+    for (unsigned i; mic_search_next(&search, &i);) {
+        const uint32_t owner = mic_owner_in(i, place);
+        const unsigned lane = mic_lane_of(&mic_arenas[i], kind);
+        if (mic_lane_is_range(lane) ? run_alloc_range_in(i, mic_tag_make(owner, lane), n, any, run)
+                                    : run_alloc_word_in(i, lane, n, owner, run))
+            return true;
+    }
+    return false;
 }
 
 static bool run_alloc_word(unsigned kind, unsigned n, const mic_place_t *place, mic_run_t *run)
 {
-    mic_search_t search = mic_search_start(place, n);
-    for (unsigned i; mic_search_next(&search, &i);)
-        if (run_alloc_word_in(i, kind, n, mic_owner_in(i, place), run)) return true;
-    return run_alloc_word_anywhere(n, place, run);
+    /* classes share segments when there are no others; under a limit before more address space is
+       reserved, which then others lack */
+    const bool extend = mic_os_info.address_limit == SIZE_MAX;
+    if (MIC_CLASSES_HAVE_RANGES && run_search_word(kind, n, place, extend, false, run)) return true;
+    return run_search_word(kind, n, place, true, true, run) ||
+           run_alloc_word_anywhere(n, place, run);
 }
 
 bool mic_run_alloc(unsigned kind, size_t count, size_t align_slices, const mic_place_t *place,

@@ -45,11 +45,13 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
     return false;
 }
 
-/* Wholly free, nobody's room unless that does not matter any more, and not another arena's. */
+/* Wholly free, nobody's room and of no range unless that does not matter any more, and not another
+   arena's. */
 static bool span_segment_is_idle(const mic_arena_t *a, size_t segment, uint32_t owner, bool any)
 {
     const mic_segment_t *const s = &a->segments[segment];
-    return (any || mic_segment_kind(s) != MIC_SEGMENT_ROOM) && mic_segment_may_take(s, owner) &&
+    if (any && mic_segment_is_spare(s)) mic_segment_begin_locked(a, segment, 0, 0);
+    return (any || mic_segment_kind(s) < MIC_SEGMENT_ROOM) && mic_segment_may_take(s, owner) &&
            mic_segment_is_free(s, mic_segment_slices(a, segment));
 }
 
@@ -60,6 +62,12 @@ typedef struct span_want {
     uint32_t owner;
     bool any;
 } span_want_t;
+
+/* The first segment that is looked at: those of ranges are many. */
+static size_t span_from_locked(const mic_arena_t *a, const span_want_t *want)
+{
+    return MIC_CLASSES_HAVE_RANGES && !want->any ? mic_ranges_of(a)->spans_from : 0;
+}
 
 static bool span_try_segment_locked(mic_arena_t *a, size_t i, const span_want_t *want, bool idle,
                                     mic_run_t *run)
@@ -89,7 +97,8 @@ static bool span_best_locked(mic_arena_t *a, const span_want_t *want, mic_run_t 
     const uint32_t tag = mic_tag_make(want->owner, MIC_SPAN_KIND);
     const size_t usable = mic_arena_usable(a);
     size_t best = SIZE_MAX, seen = 0;
-    for (size_t i = 0; i < usable && seen < SPAN_BEST_SEGMENTS && best != want->count; i++) {
+    for (size_t i = span_from_locked(a, want);
+         i < usable && seen < SPAN_BEST_SEGMENTS && best != want->count; i++) {
         const mic_segment_t *const s = &a->segments[i];
         if (mic_segment_tag(s) != tag) continue;
         seen++;
@@ -113,7 +122,7 @@ static bool span_short_locked(unsigned arena, const span_want_t *want, mic_run_t
     const size_t usable = mic_arena_usable(a);
     if (want->align == 1 && !want->any && span_best_locked(a, want, run)) return true;
     for (int idle = 0; idle < 2; idle++)
-        for (size_t i = 0; i < usable; i++)
+        for (size_t i = span_from_locked(a, want); i < usable; i++)
             if (span_try_segment_locked(a, i, want, idle != 0, run)) return true;
     return !want->any && usable < a->segment_count &&
            mic_segment_slices(a, usable) >= want->count && mic_segment_open_locked(arena, 1) &&
@@ -177,7 +186,7 @@ static bool span_long_locked(unsigned arena, size_t phase, size_t room, uint32_t
 {
     mic_arena_t *const a = &mic_arenas[arena];
     const uint32_t tag = mic_tag_make(want->owner, kind - 1);
-    for (size_t from = 0; from < a->segment_count; from++) {
+    for (size_t from = span_from_locked(a, want); from < a->segment_count; from++) {
         const size_t at = (a->base >> MIC_SLICE_SHIFT) + from * MIC_SEGMENT_SLICES;
         const size_t into = mic_align_up(at + phase, want->align) - at;
         if (into >= MIC_SEGMENT_SLICES) continue; /* a later segment is nearer */
@@ -291,6 +300,17 @@ bool mic_run_alloc_room(size_t count, size_t phase, const mic_place_t *place, mi
     return ok && span_finish(count, run);
 }
 
+/* Some of the segments, both ends included, are a range's and not the tag's. */
+static bool span_meets_range(const mic_arena_t *a, uint32_t tag, size_t segment, size_t last)
+{
+    if (!MIC_CLASSES_HAVE_RANGES) return false;
+    for (; segment <= last; segment++) {
+        const uint32_t now = mic_segment_tag(&a->segments[segment]);
+        if (now != tag && mic_tag_kind(now) > MIC_SEGMENT_ROOM) return true;
+    }
+    return false;
+}
+
 bool mic_run_grow(mic_run_t run, size_t count, bool *zero)
 {
     mic_arena_t *const a = &mic_arenas[run.arena];
@@ -308,6 +328,7 @@ bool mic_run_grow(mic_run_t run, size_t count, bool *zero)
         if (!ok) return false;
     }
     const uint32_t tag = mic_segment_tag(&a->segments[run.slice / MIC_SEGMENT_SLICES]);
+    if (span_meets_range(a, tag, first / MIC_SEGMENT_SLICES, last_segment)) return false;
     if (!span_claim(a, first, more, mic_tag_owner(tag))) return false;
     for (size_t i = first / MIC_SEGMENT_SLICES; i <= last_segment; i++)
         mic_store_relaxed(&a->segments[i].tag, tag); /* the owner is the same */

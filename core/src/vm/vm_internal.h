@@ -23,6 +23,10 @@ void mic_arena_set_locked(unsigned index, uintptr_t base, size_t slices);
 void mic_arena_unset_locked(unsigned index);
 /* Opens the next `count` segments: their descriptors and remote bits become readable. */
 bool mic_segment_open_locked(unsigned arena, size_t count);
+/* The same, but nobody can use them before mic_segment_begin_locked, and then from slice `first`
+   on. */
+bool mic_window_open_locked(unsigned arena, size_t count);
+void mic_segment_begin_locked(const mic_arena_t *a, size_t segment, size_t first, uint32_t tag);
 /* Makes the first `slices` slices of a segment usable, but for holes. */
 bool mic_segment_commit(unsigned arena, size_t segment, size_t slices);
 /* Makes claimed slices usable and marks them as handed out; *zero: they read as zero. */
@@ -40,7 +44,18 @@ void mic_uncount_committed(uint64_t bytes);
 #define MIC_SEGMENT_ROOM ((uint32_t)MIC_PAGE_KINDS + 1)
 
 size_t mic_segment_slices(const mic_arena_t *a, size_t segment);
-/* the first `slices` of them */
+/* Those below are never used. */
+mic_inline size_t mic_segment_first(const mic_segment_t *s)
+{
+    const uint32_t begins = MIC_CLASSES_HAVE_RANGES ? mic_load_relaxed(&s->begins) : 0;
+    return begins == 0 ? 0 : begins - 1;
+}
+/* Open, but nobody has it yet. */
+mic_inline bool mic_segment_is_spare(const mic_segment_t *s)
+{
+    return MIC_CLASSES_HAVE_RANGES && mic_load_relaxed(&s->begins) == 0;
+}
+/* the first `slices` of them, but for those never used */
 bool mic_segment_is_free(const mic_segment_t *s, size_t slices);
 /* All of the slices or none. */
 bool mic_slices_claim(mic_segment_t *s, size_t first, size_t count);
@@ -48,6 +63,36 @@ void mic_slices_unclaim(mic_segment_t *s, size_t first, size_t count);
 void mic_slices_count_claimed(size_t count);
 /* The slices of a word hold nothing any more, or are nobody's yet. */
 void mic_slices_clean(mic_segment_t *s, size_t word, uint64_t bits);
+
+/* ---- ranges of size classes (vm/ranges.c) ---- */
+
+typedef struct mic_ranges {
+    uint32_t classes;       /* [const while in use] so many share a range; 0 = no ranges */
+    uint32_t window_length; /* [const while in use] segments set aside for ranges at a time */
+    uint32_t window_from, window_end; /* [lock: arena] the last of them */
+    uint32_t spans_from;              /* [lock: arena] those below are of ranges */
+} mic_ranges_t;
+extern mic_hidden mic_ranges_t mic_arena_ranges[MIC_CLASSES_HAVE_RANGES ? MIC_ARENA_MAX : 1];
+mic_inline mic_ranges_t *mic_ranges_of(const mic_arena_t *a)
+{
+    return &mic_arena_ranges[MIC_CLASSES_HAVE_RANGES ? a - mic_arenas : 0];
+}
+/* Of an arena of the system that was just made. */
+void mic_ranges_divide(const mic_arena_t *a);
+/* What segments of the arena serve a run of `kind` (mic_run_kind). */
+mic_inline bool mic_lane_is_range(uint32_t lane)
+{
+    return MIC_CLASSES_HAVE_RANGES && lane >= MIC_LANE_RANGES;
+}
+unsigned mic_lane_of_class(const mic_arena_t *a, unsigned kind);
+mic_inline unsigned mic_lane_of(const mic_arena_t *a, unsigned kind)
+{
+    return MIC_CLASSES_HAVE_RANGES ? mic_lane_of_class(a, kind) : kind;
+}
+/* Kind of the pages of a lane. */
+unsigned mic_lane_kind(uint32_t lane);
+/* A segment that nobody has yet becomes the tag's, a range's, for runs of `count` slices. */
+bool mic_range_take_locked(unsigned arena, uint32_t tag, size_t count, size_t *at);
 
 /* Segments [from, from + need) are wholly free and may become the owner's; those not opened yet are
    being opened. False: *in_the_way is the last one that is not, or the end when none can be
