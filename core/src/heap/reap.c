@@ -122,11 +122,32 @@ static void tidy_locked(mic_theap_t *theap)
     }
 }
 
-void mic_theap_tidy(mic_theap_t *theap)
+/* Policy "bits": empty pages of large blocks stay, since with guards to be made a page costs 5 us.
+   But their memory is of no use to other classes, and an array that grows leaves one in each. So
+   before one more is made all of them go, if there are as many as this. */
+#define EMPTY_LARGE_MOST 2
+
+static bool tidy_is_empty(const mic_theap_t *theap, unsigned cls)
+{
+    return theap->active[cls] != NULL && theap->active[cls]->used == 0;
+}
+
+static void tidy_large_locked(mic_theap_t *theap)
+{
+    const unsigned first = MIC_CLASS_MEDIUM_LAST + 1;
+    int empty = 0;
+    for (unsigned cls = first; cls < MIC_CLASS_COUNT; cls++) empty += tidy_is_empty(theap, cls);
+    if (empty < EMPTY_LARGE_MOST) return;
+    for (unsigned cls = first; cls < MIC_CLASS_COUNT; cls++)
+        if (tidy_is_empty(theap, cls)) mic_theap_release_page_locked(theap->active[cls]);
+}
+
+void mic_theap_tidy(mic_theap_t *theap, unsigned cls)
 {
     if (CFG_HARDENED) return; /* quarantine needs the pages */
     mic_lock_acquire(&theap->record->lock);
     tidy_locked(theap);
+    if (CFG_BITS && cls > MIC_CLASS_MEDIUM_LAST) tidy_large_locked(theap);
     mic_lock_release(&theap->record->lock);
 }
 

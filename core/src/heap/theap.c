@@ -439,7 +439,7 @@ mic_block_t *mic_theap_refill(mic_theap_t *theap, unsigned cls, bool *fresh_zero
     if (block == NULL && theap_steal(theap, cls))
         block = theap_refill_from_queue(theap, cls, false, fresh_zero);
     if (block != NULL) return block;
-    mic_theap_tidy(theap);
+    mic_theap_tidy(theap, cls);
     mic_record_reap_others(theap->record);
     mic_run_t run;
     if (!mic_run_alloc(mic_run_kind(mic_page_kind_of_class(cls), cls),

@@ -161,8 +161,9 @@ void mic_theap_release_page_locked(mic_page_t *page);
    pages; for collect and thread end. Afterwards no page is active. The second: the caller holds
    record->lock. */
 void mic_theap_collect(mic_theap_t *theap);
-/* Before a page is added: if pages became more, releases those that nobody uses; heap/reap.c. */
-void mic_theap_tidy(mic_theap_t *theap);
+/* Before a page of the class is added: if pages became more, releases those that nobody uses;
+   heap/reap.c. */
+void mic_theap_tidy(mic_theap_t *theap, unsigned cls);
 void mic_theap_collect_locked(mic_theap_t *theap);
 /* RF.16: moves one page with room of the class from an orphan's thread heap to the queue of `to`,
    of the same heap; authority over both. False: there is none. */

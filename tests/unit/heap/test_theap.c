@@ -186,6 +186,37 @@ static void test_large_share(void **state)
     mic_theap_collect(A);
 }
 
+/* Policy "bits": of an array that grew through all large classes no more stays than a page or two
+   beside the last one. */
+static void test_large_empty(void **state)
+{
+    (void)state;
+    if (!CFG_BITS || CFG_HARDENED) return;
+    void *array = take(A, MIC_CLASS_MEDIUM_LAST + 1);
+    int pages = 0;
+    for (unsigned cls = MIC_CLASS_MEDIUM_LAST + 2; cls < MIC_CLASS_COUNT; cls++) {
+        void *const larger = take(A, cls);
+        give(A, array);
+        array = larger;
+        pages = 0;
+        for (unsigned c = MIC_CLASS_MEDIUM_LAST + 1; c < MIC_CLASS_COUNT; c++)
+            pages += A->active[c] != NULL;
+        assert_in_range(pages, 2, 3);
+    }
+    give(A, array);
+    /* classes that take turns keep their pages */
+    void *other = take(A, MIC_CLASS_LARGE_LAST - 1);
+    give(A, other);
+    const uint64_t before = A->totals.n[MIC_TOTAL_PAGES];
+    for (int i = 0; i < 10; i++) {
+        give(A, take(A, MIC_CLASS_LARGE_LAST));
+        give(A, take(A, MIC_CLASS_LARGE_LAST - 1));
+    }
+    assert_int_equal(A->totals.n[MIC_TOTAL_PAGES], before);
+    assert_true(mic_theap_is_valid(A));
+    mic_theap_collect(A);
+}
+
 /* Pages that stay with their classes although they are empty go when pages become more, and not
    when two classes take turns. */
 static void test_tidy(void **state)
@@ -420,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup(test_distinct, setup),
         cmocka_unit_test_setup(test_spans, setup),
         cmocka_unit_test_setup(test_large_share, setup),
+        cmocka_unit_test_setup(test_large_empty, setup),
         cmocka_unit_test_setup(test_tidy, setup),
         cmocka_unit_test_setup(test_tidy_growing, setup),
         cmocka_unit_test_setup(test_tidy_peak, setup),
