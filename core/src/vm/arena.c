@@ -256,15 +256,22 @@ static bool arena_commit_meta(char *from, size_t bytes)
     return mic_os_commit((void *)first, end - first) == 0;
 }
 
-/* Lets descriptors, bits and segments of [from, from + count) be used. */
+/* Lets records and descriptors of segments [from, from + count) be used. */
 static bool arena_commit_segments(const mic_arena_t *arena, size_t from, size_t count)
 {
     const size_t first = from * MIC_SEGMENT_SLICES;
     const size_t slices = mic_min(count * MIC_SEGMENT_SLICES, arena->slice_count - first);
     return arena_commit_meta((char *)&arena->segments[from], count * sizeof(mic_segment_t)) &&
            arena_commit_meta(arena->descriptors + first * MIC_DESCRIPTOR_BYTES,
-                             slices * MIC_DESCRIPTOR_BYTES) &&
-           arena_commit_meta(arena->remote + first * MIC_SLICE_BITMAPS_BYTES,
+                             slices * MIC_DESCRIPTOR_BYTES);
+}
+
+/* The same for the bits. */
+static bool arena_commit_bits(const mic_arena_t *arena, size_t from, size_t count)
+{
+    const size_t first = from * MIC_SEGMENT_SLICES;
+    const size_t slices = mic_min(count * MIC_SEGMENT_SLICES, arena->slice_count - first);
+    return arena_commit_meta(arena->remote + first * MIC_SLICE_BITMAPS_BYTES,
                              slices * MIC_SLICE_BITMAPS_BYTES);
 }
 
@@ -313,7 +320,8 @@ bool mic_segment_open_locked(unsigned index, size_t count)
     mic_arena_t *const arena = &mic_arenas[index];
     const size_t opened = mic_load_relaxed(&arena->opened);
     if (arena->is_part || count > arena->segment_count - opened) return false;
-    if (!arena_commit_segments(arena, opened, count)) return false;
+    if (!arena_commit_segments(arena, opened, count) || !arena_commit_bits(arena, opened, count))
+        return false;
     const uint32_t owner =
         (mic_arena_kind(arena) & MIC_ARENA_SYSTEM) != 0 ? 0 : MIC_OWNER_ARENA | index;
     for (size_t i = opened; i < opened + count; i++) {
@@ -348,10 +356,11 @@ bool mic_window_open_locked(unsigned index, size_t count)
     return true;
 }
 
-void mic_segment_begin_locked(const mic_arena_t *a, size_t segment, size_t first, uint32_t tag)
+bool mic_segment_begin_locked(const mic_arena_t *a, size_t segment, size_t first, uint32_t tag)
 {
-    if (!MIC_CLASSES_HAVE_RANGES) return;
+    if (!MIC_CLASSES_HAVE_RANGES || !arena_commit_bits(a, segment, 1)) return false;
     segment_init(a, &a->segments[segment], first, mic_segment_slices(a, segment), tag);
+    return true;
 }
 
 void mic_count_committed(uint64_t bytes)

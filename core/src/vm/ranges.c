@@ -118,6 +118,5 @@ bool mic_range_take_locked(unsigned arena, uint32_t tag, size_t count, size_t *a
     size_t first = 0;
     if (is_first && mic_ranges_of(a)->window_length == WINDOW_SEGMENTS)
         first = range_below(random >> 32, MIC_SEGMENT_SLICES / count) * count;
-    mic_segment_begin_locked(a, *at, first, tag);
-    return true;
+    return mic_segment_begin_locked(a, *at, first, tag);
 }

@@ -50,7 +50,7 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
 static bool span_segment_is_idle(const mic_arena_t *a, size_t segment, uint32_t owner, bool any)
 {
     const mic_segment_t *const s = &a->segments[segment];
-    if (any && mic_segment_is_spare(s)) mic_segment_begin_locked(a, segment, 0, 0);
+    if (any && mic_segment_is_spare(s) && !mic_segment_begin_locked(a, segment, 0, 0)) return false;
     return (any || mic_segment_kind(s) < MIC_SEGMENT_ROOM) && mic_segment_may_take(s, owner) &&
            mic_segment_is_free(s, mic_segment_slices(a, segment));
 }

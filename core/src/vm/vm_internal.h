@@ -23,10 +23,10 @@ void mic_arena_set_locked(unsigned index, uintptr_t base, size_t slices);
 void mic_arena_unset_locked(unsigned index);
 /* Opens the next `count` segments: their descriptors and remote bits become readable. */
 bool mic_segment_open_locked(unsigned arena, size_t count);
-/* The same, but nobody can use them before mic_segment_begin_locked, and then from slice `first`
-   on. */
+/* The same without bits: nobody can use a segment before mic_segment_begin_locked, and then from
+   slice `first` on. */
 bool mic_window_open_locked(unsigned arena, size_t count);
-void mic_segment_begin_locked(const mic_arena_t *a, size_t segment, size_t first, uint32_t tag);
+bool mic_segment_begin_locked(const mic_arena_t *a, size_t segment, size_t first, uint32_t tag);
 /* Makes the first `slices` slices of a segment usable, but for holes. */
 bool mic_segment_commit(unsigned arena, size_t segment, size_t slices);
 /* Makes claimed slices usable and marks them as handed out; *zero: they read as zero. */
