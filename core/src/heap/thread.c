@@ -242,6 +242,7 @@ void mic_thread_detach(bool for_good)
     mic_tls.theap = (mic_theap_t *)(uintptr_t)&mic_theap_empty;
     mic_tls.record = for_good ? MIC_RECORD_GONE : MIC_RECORD_BOOT;
     if (!ready) return;
+    if (for_good) mic_store_relaxed(&record->busy, 0); /* slow paths that a callback ended it in */
     mic_record_enter(record);
     mic_record_collect(record);
     mic_record_drain(record);

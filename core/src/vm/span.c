@@ -45,12 +45,18 @@ static bool run_span_in_segment(mic_arena_t *a, size_t segment, size_t count, si
     return false;
 }
 
+/* False: nobody has it yet, and it is not to be begun now, or cannot be. */
+static bool span_segment_is_begun_locked(const mic_arena_t *a, size_t segment, bool begin)
+{
+    return !mic_segment_is_spare(&a->segments[segment]) ||
+           (begin && mic_segment_begin_locked(a, segment, 0, 0));
+}
+
 /* Wholly free, nobody's room and of no range unless that does not matter any more, and not another
    arena's. */
 static bool span_segment_is_idle(const mic_arena_t *a, size_t segment, uint32_t owner, bool any)
 {
     const mic_segment_t *const s = &a->segments[segment];
-    if (any && mic_segment_is_spare(s) && !mic_segment_begin_locked(a, segment, 0, 0)) return false;
     return (any || mic_segment_kind(s) < MIC_SEGMENT_ROOM) && mic_segment_may_take(s, owner) &&
            mic_segment_is_free(s, mic_segment_slices(a, segment));
 }
@@ -75,7 +81,8 @@ static bool span_try_segment_locked(mic_arena_t *a, size_t i, const span_want_t 
     const mic_segment_t *const s = &a->segments[i];
     const uint32_t tag = mic_tag_make(want->owner, MIC_SPAN_KIND);
     if (idle) {
-        if (mic_segment_tag(s) == tag || !span_segment_is_idle(a, i, want->owner, want->any) ||
+        if (mic_segment_tag(s) == tag || !span_segment_is_begun_locked(a, i, want->any) ||
+            !span_segment_is_idle(a, i, want->owner, want->any) ||
             !mic_segment_take_locked(a, i, tag))
             return false;
     } else if (want->any ? mic_segment_owner(s) != want->owner : mic_segment_tag(s) != tag) {
@@ -135,7 +142,9 @@ bool mic_segments_idle_locked(unsigned arena, size_t from, size_t need, uint32_t
     mic_arena_t *const a = &mic_arenas[arena];
     for (size_t i = from + need; i-- > from;) {
         *in_the_way = i;
-        if (i < mic_arena_usable(a) && !span_segment_is_idle(a, i, owner, any)) return false;
+        if (i < mic_arena_usable(a) &&
+            (!span_segment_is_begun_locked(a, i, any) || !span_segment_is_idle(a, i, owner, any)))
+            return false;
     }
     const size_t opened = mic_arena_usable(a);
     if (opened >= from + need) return true;

@@ -52,6 +52,25 @@ static void test_reuse(void **state)
     assert_ptr_equal(first, second);
 }
 
+static void *end_inside(void *arg)
+{
+    (void)attach(arg);
+    mic_record_enter(mic_tls.record);
+    pthread_exit(NULL); /* as a function that gets messages may */
+}
+
+/* A thread that ended inside of the allocator is not inside any more: a child would give it up. */
+static void test_end_inside(void **state)
+{
+    (void)state;
+    mic_record_t *record = NULL;
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, end_inside, &record), 0);
+    pthread_join(t, NULL);
+    assert_true(record->in_pool);
+    assert_int_equal(mic_load_relaxed(&record->busy), 0);
+}
+
 static void test_detach(void **state)
 {
     (void)state;
@@ -163,9 +182,9 @@ static void test_unheard_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alignment),   cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_detach),      cmocka_unit_test(test_end_in_destructors),
-        cmocka_unit_test(test_unheard_end),
+        cmocka_unit_test(test_alignment),          cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_end_inside),         cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_end_in_destructors), cmocka_unit_test(test_unheard_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
