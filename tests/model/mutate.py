@@ -285,14 +285,14 @@ EQUIVALENT = [
 _BITS_COLLECT = """collected += mic_bits_collect(page, w, seen);
 """
 _BITS_TAKE = "(void)mic_fetch_and_release(&words[i], ~seen);"
-_BITS_LOOK = """const uint64_t remote = mic_load_acquire(mic_bits_remote_of(live));
-    *lives = mic_load_fast(live); /* only the owner writes it */
+_BITS_LOOK = """*remote = mic_load_acquire(mic_bits_remote_of(live));
+    return mic_load_fast(live); /* only the owner writes it */
 """
 _BITS_FREE = "uint64_t taken = mic_load_relaxed(live) | mic_load_relaxed(mic_bits_remote_of(live));"
 _BITS_UNFULL = "const bool ok = !CFG_BITS ||"
 _BITS_LAST = """
                       (!CFG_BITS || mic_bits_all_remote(page) == page->reserved);"""
-_BITS_PUT = """    mic_store_fast(found.live, found.lives ^ found.bit);
+_BITS_PUT = """    mic_store_fast(found.live, found.others);
     mic_compiler_barrier();
     const uint32_t used = page->used - 1;
     page->used = used;
@@ -312,13 +312,15 @@ BITS_MUTATIONS = [
     Mutation("bits_look_relaxed", "RF.10", REMOTE, _LOOK,
              _LOOK.replace("seqcst", "relaxed"), shown_by=("drain", "two_freers")),
     Mutation("bits_live_looked_at_first", "RF.1", BITS_H, _BITS_LOOK,
-             """*lives = mic_load_fast(live);
-    const uint64_t remote = mic_load_acquire(mic_bits_remote_of(live));
+             """const uint64_t lives = mic_load_fast(live);
+    *remote = mic_load_acquire(mic_bits_remote_of(live));
+    return lives;
 """, shown_by=_LATER, users=(FREE, BITS)),
     Mutation("bits_looked_at_relaxed", "RF.1", BITS_H, _BITS_LOOK, _BITS_LOOK.replace("acquire", "relaxed"),
              shown_by=_LATER, users=(FREE, BITS)),
-    Mutation("bits_of_others_ignored", "RF.1", BITS_H, "return *lives & ~remote;",
-             "return (void)remote, *lives;", shown_by=("twice_then_own",), users=(FREE, BITS, THEAP, _WORLD)),
+    Mutation("bits_of_others_ignored", "RF.1", BITS_H, _BITS_LOOK,
+             _BITS_LOOK.replace("mic_load_acquire(mic_bits_remote_of(live))", "0"),
+             shown_by=("twice_then_own",), users=(FREE, BITS, THEAP, _WORLD)),
     Mutation("bits_refill_ignores_remote", "-", BITS, _BITS_FREE,
              "uint64_t taken = mic_load_relaxed(live);", shown_by=("twice_refill",)),
     Mutation("bits_next_ignores_remote", "-", BITS_H,
@@ -346,7 +348,7 @@ BITS_MUTATIONS = [
     Mutation("bits_used_before_live", "RF.21", BITS_H, _BITS_PUT,
              """    const uint32_t used = page->used - 1;
     page->used = used;
-    mic_store_fast(mic_bits_live_of(page, found.index >> 6), found.lives ^ found.bit);
+    mic_store_fast(mic_bits_live_of(page, found.index >> 6), found.others);
 """, shown_by=("reap_fast",), users=(_WORLD,)),
     Mutation("bits_reap_counts_remote", "RF.21", BITS, "if (remote != mic_load_relaxed(live)) return 0;", "",
              shown_by=("twice_stray",)),

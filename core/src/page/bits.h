@@ -203,13 +203,17 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     if (mic_unlikely(bits == 0)) return NULL;
     const uint64_t next = *rotation * MIC_BITS_STEP;
     *rotation = next;
-    unsigned by = (unsigned)(next >> 58);
-    if (!CFG_HARDENED) by = ((by & word->reach) + word->from) & 63;
-    uint64_t rotated = bits >> by | bits << (-by & 63);
+    uint8_t by = (uint8_t)(next >> 58); /* of bytes two instructions use memory */
+    if (!CFG_HARDENED) {
+        by &= word->reach;
+        by = (uint8_t)(by + word->from);
+    }
+    uint64_t rotated = bits >> (by & 63) | bits << (-by & 63);
     /* the second one, if there is: the first is too often the one behind the block taken last */
     if (CFG_HARDENED && (rotated & (rotated - 1)) != 0) rotated &= rotated - 1;
     const uint64_t lowest = rotated & -rotated;
-    const uint64_t bit = lowest << by | lowest >> (-by & 63);
+    mic_opaque(by);
+    const uint64_t bit = lowest << (by & 63) | lowest >> (-by & 63);
     mic_opaque(word); /* one instruction on memory, not two */
     word->bits ^= bit;
     mic_compiler_barrier();
@@ -219,23 +223,21 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     return (mic_block_t *)(void *)block;
 }
 
-/* Those of the word's blocks that are live and not freed by another thread; *lives: the live bits
-   alone. Any thread: first what others freed, since who collects clears the live bits before the
-   remote ones (mic_bits_collect); the other way round a block could be found in use whose bits are
-   taken between the two loads. */
-mic_inline uint64_t mic_bits_in_use(mic_atomic(uint64_t) *live, uint64_t *lives)
+/* The live bits of a word, and those of blocks that other threads freed. Any thread: first what
+   others freed, since who collects clears the live bits before the remote ones (mic_bits_collect);
+   the other way round a block could be found in use whose bits are taken between the two loads. */
+mic_inline uint64_t mic_bits_look(mic_atomic(uint64_t) *live, uint64_t *remote)
 {
     /* acquire: pairs with the release in mic_remote_collect */
-    const uint64_t remote = mic_load_acquire(mic_bits_remote_of(live));
-    *lives = mic_load_fast(live); /* only the owner writes it */
-    return *lives & ~remote;
+    *remote = mic_load_acquire(mic_bits_remote_of(live));
+    return mic_load_fast(live); /* only the owner writes it */
 }
 
-/* A block, its live bit, that one's word and what it was when it was loaded. */
+/* A block, the word of its live bit, and what that is without it. */
 typedef struct mic_plain {
     size_t index;
     mic_atomic(uint64_t) *live;
-    uint64_t lives, bit;
+    uint64_t others;
 } mic_plain_t;
 
 /* Whether p, so many bytes behind the start of a page that is no span, is the start of a block that
@@ -244,25 +246,26 @@ typedef struct mic_plain {
 mic_inline bool mic_bits_is_plain_at(const mic_page_t *page, const void *p, size_t offset,
                                      mic_plain_t *found)
 {
-    *found = (mic_plain_t){0, NULL, 0, 0}; /* not needed; compilers warn */
-    const uint64_t reciprocal = page->reciprocal;
-    const mic_product_t product = (mic_product_t)offset * reciprocal;
-    if (mic_unlikely((uint64_t)product >= reciprocal)) return false; /* there is a rest */
+    *found = (mic_plain_t){0, NULL, 0}; /* not needed; compilers warn */
+    const mic_product_t product = (mic_product_t)offset * page->reciprocal;
+    mic_compiler_barrier(); /* else it takes a register, and an instruction */
+    if (mic_unlikely((uint64_t)product >= page->reciprocal)) return false; /* there is a rest */
     const size_t at = (size_t)(product >> 64);
     found->index = at;
-    found->bit = (uint64_t)1 << (at & 63);
     found->live = mic_bits_live_of(page, at >> 6);
-    uint64_t used = mic_bits_in_use(found->live, &found->lives);
-    mic_opaque(used); /* gcc 12 takes an instruction more if it may choose the order */
-    /* not before: what is no block may have a guard where its canary would be */
-    return mic_likely((used & found->bit) != 0) &&
+    uint64_t remote;
+    found->others = mic_bits_look(found->live, &remote);
+    /* the canary last: what is no block may have a guard where it would be */
+    return mic_likely(mic_bit_take(&found->others, at)) &&
+           mic_likely((remote >> (at & 63) & 1) == 0) &&
            mic_likely(*mic_canary_place(page, p) == mic_canary_of(p));
 }
 
 /* p is in the first slice, where all of a page may be blocks. */
 mic_inline bool mic_bits_is_plain(const mic_page_t *page, const void *p, mic_plain_t *found)
 {
-    return mic_bits_is_plain_at(page, p, (uintptr_t)p & (MIC_SLICE_BYTES - 1), found);
+    /* gcc 12 takes an instruction more for one of 64 bits */
+    return mic_bits_is_plain_at(page, p, (uint32_t)(uintptr_t)p & (MIC_SLICE_BYTES - 1), found);
 }
 /* p is anywhere. */
 mic_inline bool mic_bits_is_plain_far(const mic_page_t *page, const void *p, mic_plain_t *found)
@@ -283,7 +286,7 @@ mic_inline bool mic_bits_try_put(mic_page_t *page, void *p, uint32_t *left)
         if (mic_unlikely(!mic_bits_try_clear(p, mic_bits_last(page)))) return false;
         mic_compiler_barrier();
     }
-    mic_store_fast(found.live, found.lives ^ found.bit);
+    mic_store_fast(found.live, found.others);
     mic_compiler_barrier();
     const uint32_t used = page->used - 1;
     page->used = used;
@@ -476,8 +479,9 @@ void mic_bits_give_back(mic_page_t *page, mic_word_t *word);
 /* The block is live and was not freed by another thread. */
 mic_inline bool mic_bits_is_in_use(const mic_page_t *page, size_t index)
 {
-    uint64_t lives;
-    return (mic_bits_in_use(mic_bits_live_of(page, index >> 6), &lives) >> (index & 63) & 1) != 0;
+    uint64_t remote;
+    const uint64_t lives = mic_bits_look(mic_bits_live_of(page, index >> 6), &remote);
+    return ((lives & ~remote) >> (index & 63) & 1) != 0;
 }
 /* RF.10 for one word: blocks that others freed. Returns how many of them were live: the others were
    freed twice, at the same moment; the address of one is kept for mic_bits_freed_twice. */

@@ -101,7 +101,7 @@ uint32_t mic_remote_collect(mic_page_t *page)
         if (CFG_BITS) {
             collected += mic_bits_collect(page, w, seen);
             /* release: who sees that the bits are gone sees that the live bits are, too
-               (mic_bits_in_use). Bits set since the look: their freers tell again */
+               (mic_bits_look). Bits set since the look: their freers tell again */
             (void)mic_fetch_and_release(&words[i], ~seen);
             continue;
         }
