@@ -29,7 +29,7 @@
 #define MIC_CLASS_FITS 0u
 #endif
 
-/* at least eight blocks in a page of 1, 8 or 64 slices */
+/* at least eight blocks in a page of 1, 8 or 64 slices; with policy "list" four in one of 4 */
 #define MIC_SMALL_BLOCK_SHIFT (MIC_SLICE_SHIFT - 3u)
 #define MIC_MEDIUM_BLOCK_SHIFT (MIC_SLICE_SHIFT)
 #define MIC_LARGE_BLOCK_SHIFT (MIC_SLICE_SHIFT + 3u)

@@ -34,7 +34,7 @@ struct mic_theap;
 
 typedef enum mic_page_kind {
     MIC_PAGE_SMALL = 0, /* 1 slice, blocks to an eighth of it */
-    MIC_PAGE_MEDIUM,    /* 8 slices, blocks to one slice */
+    MIC_PAGE_MEDIUM,    /* 4 or 8 slices, blocks to one slice */
     MIC_PAGE_LARGE,     /* as many as its one block, to 8; with policy "bits" 64 slices */
     MIC_PAGE_SPAN       /* any number of slices, exactly one block */
 } mic_page_kind_t;
