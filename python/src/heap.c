@@ -31,6 +31,10 @@ static PyObject *heap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         }
         text = PyUnicode_AsUTF8AndSize(name, &length);
         if (text == NULL) return NULL;
+        if (strlen(text) != (size_t)length) {
+            PyErr_SetString(PyExc_ValueError, "the name of a heap has a null character");
+            return NULL;
+        }
     }
     mimpy_heap_t *const self = (mimpy_heap_t *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;
@@ -64,7 +68,8 @@ static void heap_dealloc(mimpy_heap_t *self)
     Py_DECREF(type);
 }
 
-static PyObject *heap_close_as(mimpy_heap_t *self, bool detach)
+/* False: there are views. */
+static bool heap_try_close(mimpy_heap_t *self, bool detach)
 {
     bool busy = false;
     MIMPY_BEGIN_CRITICAL(self);
@@ -73,7 +78,12 @@ static PyObject *heap_close_as(mimpy_heap_t *self, bool detach)
         if (!busy) heap_end(self, detach);
     }
     MIMPY_END_CRITICAL();
-    if (!busy) Py_RETURN_NONE;
+    return !busy;
+}
+
+static PyObject *heap_close_as(mimpy_heap_t *self, bool detach)
+{
+    if (heap_try_close(self, detach)) Py_RETURN_NONE;
     PyErr_Format(PyExc_BufferError,
                  "the heap cannot be closed: %zd views or arrays of its memory exist; "
                  "release them, or use close(detach=True)",
@@ -103,17 +113,19 @@ static PyObject *heap_enter(mimpy_heap_t *self, PyObject *unused)
 }
 
 /* When an exception is on its way, its traceback may hold views: the heap then ends with the last
-   reference to it, and the exception is not replaced by a BufferError. */
+   reference to it, and the exception is not replaced by a BufferError. Nor is one made to be dropped:
+   where memory is short that could fail. */
 static PyObject *heap_exit(mimpy_heap_t *self, PyObject *args)
 {
     PyObject *type, *value, *traceback;
     if (!PyArg_ParseTuple(args, "OOO:__exit__", &type, &value, &traceback)) return NULL;
-    PyObject *const closed = heap_close_as(self, false);
-    if (closed == NULL) {
-        if (type == Py_None || !PyErr_ExceptionMatches(PyExc_BufferError)) return NULL;
-        PyErr_Clear();
+    if (type == Py_None) {
+        PyObject *const closed = heap_close_as(self, false);
+        if (closed == NULL) return NULL;
+        Py_DECREF(closed);
+    } else {
+        (void)heap_try_close(self, false);
     }
-    Py_XDECREF(closed);
     Py_RETURN_FALSE;
 }
 

@@ -48,7 +48,14 @@ static void install_lock_release(void) { (void)pthread_mutex_unlock(&install_loc
 
 static void install_register_fork(void)
 {
-    mimpy_core_at_fork(install_lock_acquire, install_lock_release);
+    (void)pthread_atfork(install_lock_acquire, install_lock_release, install_lock_release);
+}
+
+/* No lock of the instance is taken under this one: it does not matter whose handlers come first. */
+void mimpy_hooks_start(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, install_register_fork);
 }
 
 static bool barrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
@@ -152,9 +159,11 @@ static const char *const refuse_wrapped =
     "another hook was put on top of mimalloc in memory domain '%s' (tracemalloc, a profiler?); "
     "stop it first";
 
-/* The reason not to install, as a format for the domain's name; NULL: none. */
-static const char *install_refusal(const mimpy_look_t *look, const mimpy_look_t *raw, bool force)
+/* The reason not to install, as a format for the domain's name; NULL: none. Never on top of a hook
+   that is on top of ours: what is foreign would go round between the two for ever. */
+static const char *install_refusal(unsigned i, const mimpy_look_t *looks, bool force)
 {
+    const mimpy_look_t *const look = &looks[i], *const raw = &looks[PYMEM_DOMAIN_RAW];
     if (look->below_debug != NULL && look->found == MIMPY_FOUND_DEFAULT &&
         raw->found != MIMPY_FOUND_DEFAULT)
         return refuse_late_debug; /* see debug.c */
@@ -164,6 +173,7 @@ static const char *install_refusal(const mimpy_look_t *look, const mimpy_look_t 
     case MIMPY_FOUND_PREINIT:
         return refuse_preinit;
     case MIMPY_FOUND_OTHER:
+        if (mimpy_below[i].malloc != NULL) return refuse_wrapped;
         return force ? NULL : refuse_other;
     case MIMPY_FOUND_DEFAULT:
     case MIMPY_FOUND_PASSING:
@@ -202,7 +212,7 @@ static refusal_t install_locked(unsigned set, bool force)
     for (unsigned i = 0; i < MIMPY_DOMAINS; i++) mimpy_look_at(domains[i], &look[i]);
     for (unsigned i = 0; i < MIMPY_DOMAINS; i++) {
         if ((set & 1u << i) == 0) continue;
-        const char *const reason = install_refusal(&look[i], &look[PYMEM_DOMAIN_RAW], force);
+        const char *const reason = install_refusal(i, look, force);
         if (reason != NULL) return (refusal_t){reason, domain_names[i]};
         if (served_by_preload(&look[i], &look[PYMEM_DOMAIN_RAW])) todo &= ~(1u << i);
     }
@@ -275,8 +285,6 @@ PyObject *mimpy_install(PyObject *module, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, refuse_tracemalloc);
         return NULL;
     }
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, install_register_fork);
     /* blocks outlive the library's destructor: the interpreter frees some later */
     mimpy_core->option_set(mi_option_destroy_on_exit, 0);
     install_lock_acquire();

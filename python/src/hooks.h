@@ -22,6 +22,9 @@ extern const mimpy_hooks_t mimpy_hooks_debug;  /* for below CPython's debug hook
    domain had before. By index of PyMemAllocatorDomain. */
 extern PyMemAllocatorEx mimpy_below[MIMPY_DOMAINS];
 
+/* To be called before the methods; again at will. */
+void mimpy_hooks_start(void);
+
 /* Methods of the module. */
 PyObject *mimpy_install(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *mimpy_uninstall(PyObject *module, PyObject *unused);

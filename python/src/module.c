@@ -98,6 +98,7 @@ static int module_exec(PyObject *module)
 {
     mimpy_state_t *const state = PyModule_GetState(module);
     mimpy_core_choose();
+    mimpy_hooks_start();
     state->heap_type = module_add_type(module, &mimpy_heap_spec);
     state->buffer_type = module_add_type(module, &mimpy_buffer_spec);
     if (state->heap_type == NULL || state->buffer_type == NULL) return -1;

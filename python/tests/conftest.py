@@ -123,12 +123,6 @@ def run(main):
     return main.run
 
 
-@pytest.fixture(scope="session")
-def run_numpy(main):
-    main.need("numpy")
-    return main.run
-
-
 def find_interpreter(version):
     """A CPython of this version with headers: on the PATH or of pyenv; None."""
     names = [shutil.which(f"python{version}")]
@@ -141,6 +135,23 @@ def find_interpreter(version):
         if subprocess.run(probe, capture_output=True, env=clean_environment()).returncode == 0:
             return str(name)
     return None
+
+
+@pytest.fixture(scope="session", params=["newest", "oldest"])
+def run_numpy(request, main):
+    """With the newest NumPy that there is for the main interpreter, and with the first that handlers
+    work with, which is for 3.10."""
+    if request.param == "newest":
+        main.need("numpy")
+        return main.run
+    python = find_interpreter("3.10")
+    if python is None:
+        print("NOT TESTED: NumPy 1.22: CPython 3.10 was not found", file=sys.stderr)
+        pytest.skip("CPython 3.10, for NumPy 1.22, was not found: not tested")
+    environment = Environment(python, "cpython-3.10")
+    environment.install(ROOT / "python", BUILD / "cpython-3.10-build", preload=False)
+    environment.need("numpy==1.22.4")
+    return environment.run
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Virtual environments with the package in them, made by CMake alone: no network, and only what has
 changed is built again. Kept in build/python-tests/.
 
-    interpreters()      {"3.11": path, ...}: each CPython that is found
+    interpreters()      {"3.11": path, ...}: each CPython that is found; where another one has the
+                        version of the system's already, by its whole version: "3.11.7"
     environment(path)   the interpreter of an environment with the package, for that CPython
 """
 
@@ -36,16 +37,21 @@ def _ask(python, code):
 
 
 def interpreters():
-    """{version: path}; the system's comes before others of its version."""
+    """{version: path}; the system's comes before others of its version, which have parts of the
+    test suite that distributions leave out."""
     found = {}
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")) / "versions"
     candidates = [SYSTEM, *sorted(map(str, pyenv.glob("3.*/bin/python3")))]
     candidates += filter(None, (shutil.which(f"python{version}") for version in WANTED))
-    code = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.name)"
+    code = "import sys; print('%d.%d %d.%d.%d' % (*sys.version_info[:2], *sys.version_info[:3]), "
+    code += "sys.implementation.name)"
+    seen = set()
     for path in candidates:
-        version, _, kind = (_ask(path, code) or "").partition(" ") if os.path.exists(path) else ("",) * 3
-        if version in WANTED and kind == "cpython":
-            found.setdefault(version, path)
+        words = (_ask(path, code) or "").split() if os.path.exists(path) else []
+        if len(words) != 3 or words[0] not in WANTED or words[2] != "cpython" or words[1] in seen:
+            continue
+        seen.add(words[1])
+        found[words[0] if words[0] not in found else words[1]] = path
     return found
 
 
@@ -61,14 +67,17 @@ def _run(*command):
 @functools.lru_cache(maxsize=None)
 def environment(python=SYSTEM):
     """The interpreter (a path) of a virtual environment that has the package as it is now."""
-    version = _ask(python, "import sysconfig; print(sysconfig.get_config_var('SOABI'))")
+    code = "import sys, sysconfig; print('%s-%d.%d.%d' % (sysconfig.get_config_var('SOABI'), *sys.version_info[:3]))"
+    version = _ask(python, code)
     folder = FOLDER / version
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         inside = folder / "venv" / "bin" / "python"
+        # what else is there for the interpreter of a developer may change what it does
+        more = ["--system-site-packages"] if python == SYSTEM else []
         if not inside.exists():
-            _run(python, "-m", "venv", "--without-pip", "--system-site-packages", folder / "venv")
+            _run(python, "-m", "venv", "--without-pip", *more, folder / "venv")
         site = _ask(inside, "import sysconfig; print(sysconfig.get_path('platlib'))")
         build = folder / "cmake"
         _run(

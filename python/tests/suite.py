@@ -19,10 +19,11 @@ import environments
 MODES = ("install all", "install raw", "preload full")
 BASE = "none"
 
-#: those of the design, and those that exercise threads, processes and files
+#: those of the design, and those that exercise threads, processes and files; test_unicode is test_str
+#: from 3.13 on
 MODULES = """
     test_array test_asyncio test_bytes test_capi test_collections test_dict test_fork1 test_gc test_io
-    test_json test_list test_memoryview test_pickle test_re test_set test_subprocess test_sys
+    test_json test_list test_memoryview test_pickle test_re test_set test_str test_subprocess test_sys
     test_thread test_threading test_tracemalloc test_unicode test_weakref
 """.split()
 #: a few seconds in all

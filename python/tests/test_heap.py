@@ -104,6 +104,9 @@ def test_wrong_arguments(run):
             except error: pass
             else: raise AssertionError((error, use.__code__.co_firstlineno))
         assert heap.stats()["live_blocks"] == 0
+        try: mimalloc.Heap(name="cut\\0here")
+        except ValueError: pass
+        else: raise AssertionError
         name = mimalloc.Heap(name="\\u00fc\\u20ac" * 40); assert name.name == "\\u00fc\\u20ac" * 40
         assert any(h["name"].startswith("\\u00fc\\u20ac") for h in mimalloc.stats()["heaps"])
         """

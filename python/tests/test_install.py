@@ -1,10 +1,12 @@
 """install(), uninstall(), status(): what CPython's tables do while the interpreter runs."""
 
+import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
-from conftest import BUILD, clean_environment
+from conftest import BUILD, call, clean_environment
 
 # A little of everything: small and large objects, lists and byte arrays that grow, and shrink.
 CHURN = """
@@ -271,6 +273,109 @@ mimalloc.install("all", force=True)
 assert mimalloc.status().domains == ("raw", "mem", "obj")
 churn()
 """
+    )
+
+
+@pytest.fixture(scope="module")
+def wrapper(main):
+    """A library with a hook that calls what was there before."""
+    source = pathlib.Path(__file__).with_name("wrapper.c")
+    includes = main.run("import sysconfig; print(sysconfig.get_path('include'))").strip()
+    library = BUILD / "wrapper.so"
+    command = [shutil.which("cc") or "gcc", "-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    call([*command, f"-isystem{includes}", "-o", library, source])
+    return library
+
+
+@pytest.mark.parametrize("uninstalled", [False, True])
+def test_not_forced_onto_a_hook_that_is_on_ours(run, wrapper, uninstalled):
+    """Each of the two would ask the other one whose a block is."""
+    run(
+        CHURN
+        + f"""
+import ctypes, sys, mimalloc
+hook = ctypes.PyDLL(sys.argv[1])
+old = churn()
+mimalloc.install("all")
+if {uninstalled}: mimalloc.uninstall()
+hook.wrapper_start()
+assert mimalloc.status()[:3] == ("wrapped",) * 3
+for force in False, True:
+    try: mimalloc.install("all", force=force)
+    except RuntimeError as error: assert "hook" in str(error), error
+    else: raise AssertionError(force)
+    assert mimalloc.status()[:3] == ("wrapped",) * 3
+new = churn(); del old; churn()
+hook.wrapper_stop()
+assert mimalloc.status().obj == ("passthrough" if {uninstalled} else "active")
+del new; churn()
+""",
+        wrapper,
+    )
+
+
+MEMRAY = """
+import os, sys, tempfile, gc, memray, mimalloc
+out = os.path.join(tempfile.mkdtemp(), "memray.bin")
+def tracker(python): return memray.Tracker(out, trace_python_allocators=python)
+def seen():
+    count = memray.FileReader(out).metadata.total_allocations; os.unlink(out); return count
+"""
+
+
+def run_memray(main, code):
+    """It warns on stderr of functions that it finds at two addresses."""
+    main.need("memray")
+    done = subprocess.run(
+        [main.python, "-c", CHURN + MEMRAY + code],
+        env=clean_environment(), cwd=BUILD, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+
+
+def test_memray_after(main):
+    """The real one: it wraps us while it watches CPython's allocators, and goes away again."""
+    run_memray(
+        main,
+        """
+mimalloc.install("all")
+kept = churn()
+with tracker(True):
+    assert mimalloc.status()[:3] == ("wrapped",) * 3
+    for force in False, True:
+        try: mimalloc.install("all", force=force)
+        except RuntimeError: pass
+        else: raise AssertionError
+    try: mimalloc.uninstall()
+    except RuntimeError: pass
+    else: raise AssertionError
+    more = churn(); del kept
+assert mimalloc.status()[:3] == ("active",) * 3 and seen() > 10_000
+del more; last = churn()
+with tracker(False):                       # this one watches the C library's
+    assert mimalloc.status()[:3] == ("active",) * 3
+    more = churn()
+assert seen() < 5_000                      # so that blocks of ours are not seen
+mimalloc.uninstall(); del last, more; gc.collect(); churn()
+""",
+    )
+
+
+def test_memray_before(main):
+    run_memray(
+        main,
+        """
+with tracker(True):
+    try: mimalloc.install("all")
+    except RuntimeError as error: assert "another hook" in str(error)
+    else: raise AssertionError
+    kept = churn()
+assert mimalloc.status()[:3] == ("off",) * 3 and seen() > 10_000
+with tracker(False):
+    mimalloc.install("all"); more = churn()
+assert mimalloc.status()[:3] == ("active",) * 3
+del kept, more; churn()
+""",
     )
 
 

@@ -154,6 +154,35 @@ assert with_package < max(plain, modules) * 1.5 + 200, (plain, modules, with_pac
     )
 
 
+ASKING_INTERPRETER = """
+import ctypes, os, signal, threading
+from mimalloc import _core
+try: import _interpreters as interpreters
+except ImportError: import _xxsubinterpreters as interpreters
+ready, started = os.pipe()
+stop, stopped = os.pipe()
+code = '''
+import os, select, mimalloc._core as core
+os.write(STARTED, b"x")
+while not select.select([STOP], [], [], 0)[0]:
+    for _ in range(1000): core._hook_status()
+'''.replace("STARTED", str(started)).replace("STOP", str(stop))
+libc = ctypes.PyDLL(None)
+thread = threading.Thread(target=interpreters.run_string, args=(interpreters.create(), code))
+thread.start(); os.read(ready, 1)
+for _ in range(10):
+    child = libc.fork()
+    if child == 0:
+        signal.alarm(20)
+        _core._hook_status()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status: break
+os.write(stopped, b"x"); thread.join()
+assert status == 0, status
+"""
+
+
 @pytest.mark.parametrize("other", OTHERS, indirect=True)
 class TestOtherVersions:
     """A short look at each CPython that is found; the long one is on the main interpreter."""
@@ -218,6 +247,13 @@ for t in threads: t.join()
 assert not failures, failures
 """
         )
+
+    def test_fork_while_another_interpreter_asks(self, other):
+        """A lock of ours that another interpreter holds during a fork is free in the child."""
+        if other.run("import sys; print(sys.version_info >= (3, 12))").strip() != "True":
+            pytest.skip("interpreters share the GIL before 3.12")
+        # fork of the C library: CPython's own work after a fork crashes by itself in such a process
+        other.run(ASKING_INTERPRETER, options=["-W", "ignore::DeprecationWarning"])
 
     def test_fork(self, other, tmp_path):
         script = tmp_path / "processes.py"
