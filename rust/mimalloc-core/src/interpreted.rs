@@ -122,11 +122,14 @@ impl RawHeap {
     }
 
     pub(crate) unsafe fn realloc(&self, block: *mut u8, old: Layout, new: Layout) -> *mut u8 {
+        // Locked for all of it: another thread may get the old address as soon as it is free.
+        let mut entries = self.entries();
         let resized = Backend::realloc(&crate::MiMalloc, block, old, new);
         if !resized.is_null() {
-            self.forget(block);
+            entries.retain(|entry| entry.0 != block);
+            entries.push(Entry(resized, new));
         }
-        self.note(resized, new)
+        resized
     }
 }
 

@@ -8,6 +8,14 @@ macro_rules! settings {
         /// Most take effect from the moment they are set on. What an option does in full is told in
         /// `docs/OPTIONS.md` of the repository.
         ///
+        /// One is missing: `destroy_on_exit` ends all heaps at exit, those too that were
+        /// [leaked](crate::Heap::leak), while other threads may still run. Who is sure that none does
+        /// sets it by [`sys::mi_option_set`](crate::sys::mi_option_set), which is unsafe to call:
+        ///
+        /// ```compile_fail,E0599
+        /// mimalloc_core::Setting::DestroyOnExit.set_enabled(true);
+        /// ```
+        ///
         /// ```
         /// use mimalloc_core::Setting;
         ///
@@ -65,8 +73,6 @@ settings! {
     MaxErrors = mi_option_max_errors,
     /// Warnings to print at most.
     MaxWarnings = mi_option_max_warnings,
-    /// Free all memory at exit.
-    DestroyOnExit = mi_option_destroy_on_exit,
     /// KiB of a new arena.
     ArenaReserve = mi_option_arena_reserve,
     /// Purge delay of arenas, a factor.

@@ -6,6 +6,7 @@ use allocator_api2::boxed::Box as BoxIn;
 use allocator_api2::vec::Vec as VecIn;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use mimalloc_core::{ArcHeap, Arena, Heap, MiMalloc};
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -403,4 +404,86 @@ impl<'h> FromHeap<'h> for Vec<u8, &'h Heap> {
         bytes.extend(0..100);
         bytes
     }
+}
+
+/// Collecting frees what is empty, not the thread's part of the heap that is lent meanwhile; so too
+/// when another thread collects, or ends.
+#[test]
+fn a_heap_is_collected_while_a_thread_has_its_part() {
+    let heap = Heap::new();
+    heap.with_local(|local| {
+        for round in 0..20u64 {
+            let kept = BoxIn::new_in([round; 40], local);
+            drop(BoxIn::new_in([round; 400], local));
+            heap.collect(true);
+            mimalloc_core::collect(true);
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop(BoxIn::new_in([round; 40], &heap)));
+            });
+            assert_eq!(kept[39], round);
+        }
+    });
+    assert_eq!(heap.stats().live_blocks(), 0);
+}
+
+/// A collection that owns its heap and is leaked keeps the heap too.
+#[test]
+fn what_is_leaked_keeps_its_heap() {
+    let leaked: &'static mut [u64; 9] = BoxIn::leak(BoxIn::new_in([5; 9], Heap::new()));
+    let list: &'static mut [u64] = {
+        let mut list = VecIn::new_in(Heap::new());
+        list.extend(0..500u64);
+        VecIn::leak(list)
+    };
+    mimalloc_core::collect(true);
+    drop((0..2000u64).map(|i| Box::new([i; 9])).collect::<Vec<_>>());
+    assert!(leaked.iter().all(|&number| number == 5));
+    assert_eq!(list.iter().sum::<u64>(), 499 * 500 / 2);
+}
+
+/// What uses a heap when it is dropped, and tells what it found.
+struct Late<'h>(&'h Heap, mpsc::Sender<usize>);
+
+impl Drop for Late<'_> {
+    fn drop(&mut self) {
+        let sum = self.0.with_local(|local| {
+            let mut numbers = VecIn::new_in(local);
+            numbers.extend(0..100usize);
+            numbers.iter().sum()
+        });
+        self.1.send(sum).unwrap();
+    }
+}
+
+/// Destructors of a thread run before the core knows that it ends, and, by keys of the C library that
+/// were made later than the core's own, after that.
+#[test]
+fn destructors_of_ending_threads_use_a_heap() {
+    use std::ffi::{c_int, c_uint, c_void};
+    extern "C" {
+        fn pthread_key_create(key: *mut c_uint, end: Option<extern "C" fn(*mut c_void)>) -> c_int;
+        fn pthread_key_delete(key: c_uint) -> c_int;
+        fn pthread_setspecific(key: c_uint, value: *const c_void) -> c_int;
+    }
+    extern "C" fn end(value: *mut c_void) {
+        drop(unsafe { Box::from_raw(value.cast::<Late<'static>>()) });
+    }
+    thread_local!(static EARLY: RefCell<Option<Late<'static>>> = const { RefCell::new(None) });
+
+    let heap: &'static Heap = Heap::new().leak();
+    let mut key = 0;
+    assert_eq!(unsafe { pthread_key_create(&mut key, Some(end)) }, 0);
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..4 {
+        let (early, late) = (Late(heap, sender.clone()), Late(heap, sender.clone()));
+        let thread = thread::spawn(move || {
+            EARLY.with(|place| *place.borrow_mut() = Some(early));
+            let late = Box::into_raw(Box::new(late)).cast();
+            assert_eq!(unsafe { pthread_setspecific(key, late) }, 0);
+        });
+        thread.join().unwrap();
+        assert_eq!((receiver.recv(), receiver.recv()), (Ok(4950), Ok(4950)));
+    }
+    assert_eq!(heap.stats().live_blocks(), 0);
+    assert_eq!(unsafe { pthread_key_delete(key) }, 0);
 }

@@ -45,3 +45,19 @@ fn a_detached_heap_leaves_its_blocks() {
     heap.detach();
     assert_eq!(*unsafe { BoxIn::from_raw_in(raw, MiMalloc) }, 5);
 }
+
+#[test]
+fn threads_that_resize_lose_no_block() {
+    let heap = Heap::new();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let mut numbers = VecIn::with_capacity_in(2, &heap);
+                    numbers.extend([1u64; 8]); // an address that another thread may get at once
+                    std::mem::forget(numbers); // goes with the heap, or Miri finds it left
+                }
+            });
+        }
+    });
+}
