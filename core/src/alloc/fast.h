@@ -26,7 +26,7 @@ mic_inline void *mic_malloc(size_t bytes)
 {
     if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX)) return mic_malloc_slow(bytes);
     mic_theap_t *const theap = mic_tls.theap;
-    mic_block_t *const block = mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
+    mic_block_t *const block = mic_active_take_for(theap, bytes);
     if (mic_unlikely(block == NULL)) return mic_malloc_slow(bytes);
     return block;
 }
@@ -39,7 +39,7 @@ mic_inline void *mic_heap_malloc(mic_heap_t *heap, size_t bytes)
     if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX) ||
         mic_unlikely(mic_load_fast(&theap->heap) != (uintptr_t)heap))
         return mic_heap_malloc_slow(heap, bytes);
-    mic_block_t *const block = mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
+    mic_block_t *const block = mic_active_take_for(theap, bytes);
     if (mic_unlikely(block == NULL)) return mic_heap_malloc_slow(heap, bytes);
     return block;
 }
@@ -66,7 +66,7 @@ mic_inline bool mic_try_free_sized(void *p, size_t bytes)
     if (mic_unlikely(!mic_page_find_main(p, &page)) ||
         mic_unlikely(mic_load_fast(&page->owner) != (uintptr_t)mic_tls.record) ||
         mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX) ||
-        mic_unlikely(mic_tls.theap->class_of[MIC_TABLE_INDEX(bytes)] != page->cls) ||
+        mic_unlikely(mic_theap_class(mic_tls.theap, bytes) != page->cls) ||
         mic_unlikely(!mic_page_try_put(page, p, &left)))
         return false;
     if (mic_unlikely(left == 0)) mic_free_emptied(page);

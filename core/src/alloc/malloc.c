@@ -238,7 +238,7 @@ static mic_block_t *alloc_again(mic_theap_t *theap, size_t bytes)
     if (bytes > MIC_CLASS_REQUEST_MAX || theap != &record->theap ||
         mic_load_relaxed(&mic_sampling) != 0)
         return NULL;
-    const unsigned cls = bytes <= MIC_TABLE_REQUEST_MAX ? theap->class_of[MIC_TABLE_INDEX(bytes)]
+    const unsigned cls = bytes <= MIC_TABLE_REQUEST_MAX ? mic_theap_class(theap, bytes)
                                                         : mic_class_of_request(bytes);
     mic_block_t *block = mic_active_take(theap, cls); /* larger ones always come here */
     if (block != NULL || alloc_ticks(record)) return block;
@@ -279,24 +279,41 @@ void *mic_alloc_slow_in(mic_theap_t *theap, size_t bytes, bool zero)
     return alloc_unsampled(theap, bytes, zero);
 }
 
-/* Policy "bits": another word of the same page, which happens every few blocks. */
-mic_inline mic_block_t *alloc_next(mic_theap_t *theap, size_t bytes)
+/* Policy "bits": another word of the same page, which happens every few blocks. Not inlined, but
+   called last: what one of them saves the other and the look before need not. */
+static mic_noinline void *alloc_next(mic_theap_t *theap, mic_page_t *page, size_t bytes)
 {
-    mic_record_t *const record = mic_tls.record;
+    mic_block_t *const block = mic_active_take_next(theap, page);
+    if (mic_unlikely(block == NULL)) return mic_alloc_slow_in(theap, bytes, false);
+    theap->record->heartbeat++;
+    return block;
+}
+static mic_noinline void *alloc_next_part(mic_theap_t *theap, mic_page_t *page, size_t bytes)
+{
+    mic_block_t *const block = mic_active_take_part(theap, page);
+    if (mic_unlikely(block == NULL)) return mic_alloc_slow_in(theap, bytes, false);
+    theap->record->heartbeat++;
+    return block;
+}
+
+/* The page whose next word serves the request; NULL: go the long way. */
+mic_inline mic_page_t *alloc_next_page(const mic_theap_t *theap, size_t bytes)
+{
+    const mic_record_t *const record = mic_tls.record;
     if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX) || mic_unlikely(theap != &record->theap) ||
         mic_unlikely(mic_load_relaxed(&mic_sampling) != 0) || alloc_ticks(record))
         return NULL;
-    mic_block_t *const block = mic_active_take_next(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
-    if (mic_likely(block != NULL)) record->heartbeat++;
-    return block;
+    return theap->active[mic_theap_class(theap, bytes)];
 }
 
 void *mic_malloc_slow(size_t bytes)
 {
     mic_theap_t *const theap = mic_tls.theap;
     if (CFG_BITS && !CFG_HARDENED) {
-        mic_block_t *const block = alloc_next(theap, bytes);
-        if (mic_likely(block != NULL)) return block;
+        mic_page_t *const page = alloc_next_page(theap, bytes);
+        if (mic_likely(page != NULL))
+            return mic_page_can_extend(page) ? alloc_next_part(theap, page, bytes)
+                                             : alloc_next(theap, page, bytes);
     }
     return mic_alloc_slow_in(theap, bytes, false);
 }
@@ -311,7 +328,7 @@ void *mic_malloc_in(mic_theap_t *theap, size_t bytes)
 {
     if (mic_likely(bytes <= MIC_TABLE_REQUEST_MAX) &&
         mic_likely(theap->record != &mic_record_late)) {
-        mic_block_t *const block = mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
+        mic_block_t *const block = mic_active_take_for(theap, bytes);
         if (mic_likely(block != NULL)) return block;
     }
     return mic_alloc_slow_in(theap, bytes, false);
@@ -321,7 +338,7 @@ void *mic_zalloc_in(mic_theap_t *theap, size_t bytes)
 {
     if (mic_likely(bytes <= MIC_TABLE_REQUEST_MAX) &&
         mic_likely(theap->record != &mic_record_late)) {
-        const unsigned cls = theap->class_of[MIC_TABLE_INDEX(bytes)];
+        const unsigned cls = mic_theap_class(theap, bytes);
         mic_block_t *const block = mic_active_take(theap, cls);
         if (mic_likely(block != NULL))
             return CFG_HARDENED ? block : memset(block, 0, mic_class_bytes(cls) - MIC_CANARY_BYTES);

@@ -26,7 +26,7 @@ mic_inline void *mic_api_try_malloc(size_t bytes)
 {
     if (mic_unlikely(bytes > MIC_TABLE_REQUEST_MAX)) return NULL;
     mic_theap_t *const theap = mic_tls.theap;
-    return mic_active_take(theap, theap->class_of[MIC_TABLE_INDEX(bytes)]);
+    return mic_active_take_for(theap, bytes);
 }
 
 /* mi_new and mi_new_nothrow after the fast path missed. */

@@ -10,7 +10,7 @@
 
 /* index of the lowest / highest set bit; x must not be 0 */
 mic_inline unsigned mic_bit_lowest(uint64_t x) { return (unsigned)__builtin_ctzll(x); }
-mic_inline unsigned mic_bit_highest(uint64_t x) { return 63u - (unsigned)__builtin_clzll(x); }
+mic_inline unsigned mic_bit_highest(uint64_t x) { return 63u ^ (unsigned)__builtin_clzll(x); }
 /* A call of the compiler's support library where the processor may have no instruction for it. */
 #if defined(__x86_64__) && !defined(__POPCNT__)
 mic_inline unsigned mic_bit_count(uint64_t x)
@@ -43,6 +43,22 @@ mic_inline bool mic_mul_overflow(size_t a, size_t b, size_t *product)
 mic_inline uint64_t mic_bit_mask(unsigned at, unsigned n)
 {
     return (~(uint64_t)0 >> (64 - n)) << at;
+}
+
+/* The upper half of a product with a word in memory; *low: the lower one. Compilers load a word that
+   is looked at twice, and copy the halves. */
+mic_inline uint64_t mic_multiply_by(uint64_t a, const uint64_t *b, uint64_t *low)
+{
+#if defined(__x86_64__)
+    uint64_t high;
+    __asm__("mulq %3" : "=a"(*low), "=d"(high) : "a"(a), "m"(*b) : "cc");
+    return high;
+#else
+    __extension__ typedef unsigned __int128 product_t;
+    const product_t product = (product_t)a * *b;
+    *low = (uint64_t)product;
+    return (uint64_t)(product >> 64);
+#endif
 }
 
 /* Bit i modulo 64 is cleared; true: it was set. Written down, since compilers make more of it. */

@@ -87,6 +87,9 @@ mic_inline unsigned mic_class_of(size_t bytes)
 #define MIC_CLASS_REQUEST_MAX (MIC_LARGE_BLOCK_MAX - MIC_CANARY_BYTES)
 /* entry of the byte table for a request of `bytes` <= MIC_TABLE_REQUEST_MAX */
 #define MIC_TABLE_INDEX(bytes) (((bytes) + MIC_CANARY_BYTES + 15) >> 4)
+/* ... which is its class times this: with policy "bits" what malloc looks at next is an address of
+   eight times the entry, which needs no shift */
+#define MIC_TABLE_SCALE (CFG_BITS ? 4u : 1u)
 
 /* class whose blocks have room for `bytes` <= MIC_CLASS_REQUEST_MAX of the user's */
 mic_inline unsigned mic_class_of_request(size_t bytes)

@@ -84,32 +84,12 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
     return refill_hand_out(theap, cls, list, count + (page->capacity - capacity), count == 0);
 }
 
-/* Blocks that a page keeps free if it can, so that which one comes next cannot be told, and one
-   that was freed does not come back at once. */
-#define BITS_CHOICE 64u
-#define BITS_CHOICE_BYTES ((size_t)8 * MIC_KIB)
-#define BITS_CHOICE_LEAST 4u
-#define BITS_CHOICE_LARGE 2u /* one of them may have been freed a moment ago */
-
-/* A page has half of that, or cannot have more: nothing is carved. */
-mic_inline bool bits_have_choice(const mic_page_t *page)
-{
-    if (!mic_page_can_extend(page)) return true;
-    if (mic_unlikely(mic_bits_are_few(page))) {
-        const uint64_t bits = mic_bits_free_few(page) & mic_load_relaxed(mic_bits_more_of(page));
-        return bits != 0; /* medium pages can extend when they are new, only */
-    }
-    const size_t has = mic_page_local_count(page);
-    return has >= BITS_CHOICE / 2 ||
-           (has >= BITS_CHOICE_LEAST / 2 && has * page->stride >= BITS_CHOICE_BYTES / 2);
-}
-
 static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
 {
     const size_t stride = page->stride;
-    uint32_t want = (uint32_t)mic_min(BITS_CHOICE, BITS_CHOICE_BYTES / stride);
-    want = (uint32_t)mic_max(want,
-                             page->kind == MIC_PAGE_LARGE ? BITS_CHOICE_LARGE : BITS_CHOICE_LEAST);
+    uint32_t want = (uint32_t)mic_min(MIC_CHOICE, MIC_CHOICE_BYTES / stride);
+    want =
+        (uint32_t)mic_max(want, page->kind == MIC_PAGE_LARGE ? MIC_CHOICE_LARGE : MIC_CHOICE_LEAST);
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
     if (mic_bits_are_medium(page)) want = page->reserved; /* nothing is touched */
     const uint32_t has = mic_bits_available(page, (uint32_t)mic_max(1, want / 2));
@@ -220,7 +200,8 @@ mic_block_t *mic_active_take_freed(mic_theap_t *theap, unsigned cls)
     if (CFG_BITS) {
         bool fresh_zero;
         if (mic_active_is_poor(theap, cls)) return NULL;
-        if (!CFG_HARDENED && mic_likely(bits_have_choice(page))) return refill_word(theap, page);
+        if (!CFG_HARDENED && mic_likely(mic_active_has_choice(page)))
+            return refill_word(theap, page);
         return refill_bits(theap, page, &fresh_zero);
     }
     const uint32_t count = mic_page_local_count(page);

@@ -21,23 +21,36 @@ void mic_active_note_written(const void *block, size_t bytes);
 /* The last one that was kept, and its size. NULL: none since the last call. */
 void *mic_active_written(size_t *bytes);
 
+mic_inline mic_block_t *mic_active_take_of(mic_theap_t *theap, mic_word_t *word)
+{
+    mic_block_t *const taken = mic_bits_take(word, &theap->rotation);
+    if (CFG_HARDENED && mic_likely(taken != NULL) &&
+        mic_unlikely(!mic_bits_is_clear(taken, word->last)))
+        return mic_active_look_again(taken, word->last);
+    return taken;
+}
+
 mic_inline mic_block_t *mic_active_take(mic_theap_t *theap, unsigned cls)
 {
-    if (CFG_BITS) {
-        mic_word_t *word = &theap->word[cls];
-        mic_opaque(word);
-        mic_block_t *const taken = mic_bits_take(word, &theap->rotation);
-        if (CFG_HARDENED && mic_likely(taken != NULL) &&
-            mic_unlikely(!mic_bits_is_clear(taken, word->last)))
-            return mic_active_look_again(taken, word->last);
-        return taken;
-    }
+    if (CFG_BITS) return mic_active_take_of(theap, &theap->word[cls]);
     mic_block_t *const block = theap->list[cls];
     if (mic_unlikely(block == NULL)) return NULL;
     mic_block_t *const next = block->next;
     theap->list[cls] = next;
     if (CFG_PREFETCH_NEXT) mic_prefetch(next);
     return block;
+}
+
+/* The same for a request of at most MIC_TABLE_REQUEST_MAX. */
+mic_inline mic_block_t *mic_active_take_for(mic_theap_t *theap, size_t bytes)
+{
+    if (CFG_BITS) {
+        const size_t at = theap->class_of[MIC_TABLE_INDEX(bytes)];
+        char *word = (char *)theap->word + at * (sizeof(mic_word_t) / MIC_TABLE_SCALE);
+
+        return mic_active_take_of(theap, (mic_word_t *)(void *)word);
+    }
+    return mic_active_take(theap, mic_theap_class(theap, bytes));
 }
 
 /* Policy "bits": of an active page that is carved so little is free that others had better take
@@ -48,27 +61,71 @@ mic_inline bool mic_active_is_meagre(const mic_theap_t *theap, const mic_page_t 
     return theap->queue[page->cls] != NULL && mic_page_local_count(page) < page->reserved / 16;
 }
 
-/* Policy "bits" without quarantine: the set is used up, and it is known where in the active page
-   more is: the miss of malloc that comes most often by far. NULL: nothing happened. */
-mic_inline mic_block_t *mic_active_take_next(mic_theap_t *theap, unsigned cls)
+/* Policy "bits" without quarantine: the set gets the next word but for one block. */
+mic_inline mic_block_t *mic_active_take_word(mic_theap_t *theap, mic_page_t *page, uint64_t ahead,
+                                             bool part)
 {
-    mic_page_t *const page = theap->active[cls];
-    if (page == NULL || mic_page_can_extend(page)) return NULL;
-    uint64_t ahead = theap->ahead[cls];
-    if (ahead == 0) { /* nothing to look through where there is one word only */
-        if (page->reserved > 64 || mic_bits_are_few(page) || mic_active_is_meagre(theap, page))
-            return NULL;
-        ahead = 1;
-    }
+    const unsigned cls = page->cls;
     const uint64_t random = mic_random_next(&theap->random);
     uint32_t n = 0;
-    mic_block_t *const block = mic_bits_take_next(page, &theap->word[cls], &ahead, random, &n);
+    mic_block_t *const block =
+        mic_bits_take_next(page, &theap->word[cls], &ahead, random, part, &n);
     if (mic_unlikely(block == NULL)) return NULL;
     theap->ahead[cls] = ahead;
     theap->given[cls] = n - 1;
     theap->totals.n[cls] += n;
     theap->rotation ^= random & ~(uint64_t)63; /* stays odd */
     return block;
+}
+/* Blocks that a page keeps free if it can, so that which one comes next cannot be told, and one
+   that was freed does not come back at once. */
+#define MIC_CHOICE 64u
+#define MIC_CHOICE_BYTES ((size_t)8 * MIC_KIB)
+#define MIC_CHOICE_LEAST 4u
+#define MIC_CHOICE_LARGE 2u /* one of them may have been freed a moment ago */
+
+/* A page has half of that, or cannot have more: nothing is carved. */
+mic_inline bool mic_active_has_choice(const mic_page_t *page)
+{
+    if (!mic_page_can_extend(page)) return true;
+    if (mic_unlikely(mic_bits_are_few(page))) {
+        const uint64_t bits = mic_bits_free_few(page) & mic_load_relaxed(mic_bits_more_of(page));
+        return bits != 0; /* medium pages can extend when they are new, only */
+    }
+    const size_t has = mic_page_local_count(page);
+    return has >= MIC_CHOICE / 2 ||
+           (has >= MIC_CHOICE_LEAST / 2 && has * page->stride >= MIC_CHOICE_BYTES / 2);
+}
+
+/* Policy "bits" without quarantine: the set is used up, and its page `mic_page_can_extend`, but has
+   a choice without that. NULL: nothing happened. */
+mic_inline mic_block_t *mic_active_take_part(mic_theap_t *theap, mic_page_t *page)
+{
+    if (mic_bits_are_few(page) || !mic_active_has_choice(page) ||
+        mic_unlikely(page->carve_first + page->capacity > page->reserved))
+        return NULL;
+    uint64_t ahead = theap->ahead[page->cls];
+    if (ahead == 0) {
+        const uint32_t first = page->carve_first;
+        if (mic_likely(first % 64 + page->capacity <= 64))
+            ahead = (uint64_t)1 << (first / 64); /* one word: it is looked at anyway */
+        else
+            ahead = mic_bits_look_through_part(page);
+    }
+    return ahead == 0 ? NULL : mic_active_take_word(theap, page, ahead, true);
+}
+
+/* The same of a page that is carved, if it is known where more is: the miss of malloc that comes
+   most often by far. */
+mic_inline mic_block_t *mic_active_take_next(mic_theap_t *theap, mic_page_t *page)
+{
+    uint64_t ahead = theap->ahead[page->cls];
+    if (ahead == 0) { /* nothing to look through where there is one word only */
+        if (page->reserved > 64 || mic_bits_are_few(page) || mic_active_is_meagre(theap, page))
+            return NULL;
+        ahead = 1;
+    }
+    return mic_active_take_word(theap, page, ahead, false);
 }
 
 mic_inline bool mic_active_is_empty(const mic_theap_t *theap, unsigned cls)

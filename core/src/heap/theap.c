@@ -20,9 +20,10 @@
      ((((n)-1u) >> ((b)-MIC_CLASS_STEPS_SHIFT)) & (MIC_CLASS_STEPS - 1u)) +                        \
      MIC_CLASS_FITS_BELOW((n)-1u, b))
 #define CLS(i)                                                                                     \
-    (uint8_t)((i) == 0u   ? 0u                                                                     \
-              : (i) <= 8u ? (i)-1u                                                                 \
-                          : CLS_STEP((i)*16u, 31u - (unsigned)__builtin_clz((i)*16u - 1u)))
+    (uint8_t)(MIC_TABLE_SCALE *                                                                    \
+              ((i) == 0u   ? 0u                                                                    \
+               : (i) <= 8u ? (i)-1u                                                                \
+                           : CLS_STEP((i)*16u, 31u - (unsigned)__builtin_clz((i)*16u - 1u))))
 #define CLS4(i) CLS(i), CLS((i) + 1u), CLS((i) + 2u), CLS((i) + 3u)
 #define CLS16(i) CLS4(i), CLS4((i) + 4u), CLS4((i) + 8u), CLS4((i) + 12u)
 #define CLS64(i) CLS16(i), CLS16((i) + 16u), CLS16((i) + 32u), CLS16((i) + 48u)
@@ -31,6 +32,7 @@ const mic_theap_t mic_theap_empty = {
     .class_of = {CLS64(0u), CLS64(64u), CLS64(128u), CLS64(192u), CLS(256u), CLS(257u)},
 };
 _Static_assert(MIC_TABLE_ENTRIES <= 258, "the table above");
+_Static_assert(MIC_CLASS_COUNT *MIC_TABLE_SCALE <= 256, "its entries are bytes");
 
 void mic_theap_init(mic_theap_t *theap, struct mic_record *record, struct mic_heap *heap)
 {

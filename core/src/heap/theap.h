@@ -62,7 +62,7 @@ typedef struct mic_theap {
             uint32_t taken[CFG_HARDENED ? MIC_CLASS_COUNT : 1];
         };
     };
-    uint8_t class_of[(MIC_TABLE_ENTRIES + 7) / 8 * 8]; /* [const] size / 16 -> class */
+    uint8_t class_of[(MIC_TABLE_ENTRIES + 7) / 8 * 8]; /* [const] mic_theap_class */
     struct mic_record *record;                         /* [const] */
     mic_page_t *active[MIC_CLASS_COUNT];               /* [owner] */
     mic_page_t *queue[MIC_CLASS_COUNT];      /* [owner] first page with room, not the active one */
@@ -88,6 +88,12 @@ typedef struct mic_theap {
 } mic_theap_t;
 
 _Static_assert(offsetof(mic_theap_t, list) == 0, "malloc indexes from the thread heap's address");
+
+/* of a request of at most MIC_TABLE_REQUEST_MAX */
+mic_inline unsigned mic_theap_class(const mic_theap_t *theap, size_t bytes)
+{
+    return theap->class_of[MIC_TABLE_INDEX(bytes)] / MIC_TABLE_SCALE;
+}
 
 /* the constant thread heap of threads that are not ready: every list is empty */
 extern const mic_theap_t mic_theap_empty;

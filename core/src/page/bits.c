@@ -315,6 +315,17 @@ uint64_t mic_bits_look_through(const mic_page_t *page)
     return mic_page_local_count(page) == 0 ? 0 : bits_find(page); /* no need to look at each word */
 }
 
+uint64_t mic_bits_look_through_part(const mic_page_t *page)
+{
+    uint64_t found = 0;
+    const size_t first = page->carve_first, end = first + page->capacity;
+    for (size_t w = first / 64; w * 64 < end; w++) {
+        const uint64_t lives = mic_load_relaxed(mic_bits_live_of(page, w));
+        found |= (uint64_t)(mic_bits_free_part(page, w, lives) != 0) << w;
+    }
+    return found;
+}
+
 uint64_t mic_bits_free_in(const mic_page_t *page, size_t w) { return bits_free(page, w); }
 
 /* The fresh ones or the others, the more of a kind the likelier. */

@@ -247,10 +247,9 @@ mic_inline bool mic_bits_is_plain_at(const mic_page_t *page, const void *p, size
                                      mic_plain_t *found)
 {
     *found = (mic_plain_t){0, NULL, 0}; /* not needed; compilers warn */
-    const mic_product_t product = (mic_product_t)offset * page->reciprocal;
-    mic_compiler_barrier(); /* else it takes a register, and an instruction */
-    if (mic_unlikely((uint64_t)product >= page->reciprocal)) return false; /* there is a rest */
-    const size_t at = (size_t)(product >> 64);
+    uint64_t rest;
+    const size_t at = mic_multiply_by(offset, &page->reciprocal, &rest);
+    if (mic_unlikely(rest >= page->reciprocal)) return false; /* there is a rest */
     found->index = at;
     found->live = mic_bits_live_of(page, at >> 6);
     uint64_t remote;
@@ -379,34 +378,56 @@ mic_inline size_t mic_bits_choose_word(uint64_t all, const mic_page_t *page, siz
     return mic_bit_lowest(same == 0 ? some : same);
 }
 
-/* Without quarantine, of a page that is carved: the free blocks of a word. */
-mic_inline uint64_t mic_bits_free_carved(const mic_page_t *page, size_t w, uint64_t lives)
+/* Without quarantine: the free blocks of a word that has some below `end`, all carved. */
+mic_inline uint64_t mic_bits_free_below(const mic_page_t *page, size_t w, uint64_t lives,
+                                        size_t end)
 {
-    const size_t after = page->reserved - w * 64; /* blocks from this word on */
+    const size_t after = end - w * 64; /* blocks from this word on */
     const uint64_t all = ~(uint64_t)0 >> (after < 64 ? 64 - after : 0);
     return all & ~(lives | mic_load_fast(mic_bits_remote_of(mic_bits_live_of(page, w))));
 }
+/* The same of a page that is carved. */
+mic_inline uint64_t mic_bits_free_carved(const mic_page_t *page, size_t w, uint64_t lives)
+{
+    return mic_bits_free_below(page, w, lives, page->reserved);
+}
+/* The same of one of which a part is carved that does not go around the corner. */
+mic_inline uint64_t mic_bits_free_part(const mic_page_t *page, size_t w, uint64_t lives)
+{
+    const size_t first = page->carve_first;
+    const uint64_t bits = mic_bits_free_below(page, w, lives, first + page->capacity);
+    return mic_unlikely(first > w * 64) ? bits & ~(uint64_t)0 << (first - w * 64) : bits;
+}
+/* Its words with free blocks, a bit each. */
+uint64_t mic_bits_look_through_part(const mic_page_t *page);
 
-/* Without quarantine, of a page that is carved: the next of the words that are known to have free
-   blocks goes to malloc, but for the one block that is returned. NULL: nothing happened,
-   mic_bits_refill may know more. *n: how many. */
+/* Without quarantine, of a page that is carved, or of which a `part` is: the next of the words that
+   are known to have free blocks goes to malloc, but for the one block that is returned. NULL:
+   nothing happened, mic_bits_refill may know more. *n: how many. */
 mic_inline mic_block_t *mic_bits_take_next(mic_page_t *page, mic_word_t *word, uint64_t *ahead,
-                                           uint64_t random, uint32_t *n)
+                                           uint64_t random, bool part, uint32_t *n)
 {
     const size_t last = (size_t)(word->live - page->live) / MIC_SLICE_BITMAPS;
-    const size_t w = mic_bits_choose_word(*ahead, page, last, random);
+    const bool only = part && (*ahead & (*ahead - 1)) == 0; /* most often */
+    const size_t w =
+        only ? mic_bit_lowest(*ahead) : mic_bits_choose_word(*ahead, page, last, random);
     mic_atomic(uint64_t) *const live = mic_bits_live_of(page, w);
     const uint64_t lives = mic_load_fast(live);
-    const uint64_t bits = mic_bits_free_carved(page, w, lives);
+    const uint64_t bits =
+        part ? mic_bits_free_part(page, w, lives) : mic_bits_free_carved(page, w, lives);
     if (mic_unlikely(bits == 0)) return NULL;
-    mic_word_aim_carved(word, page->reserved - w * 64);
-    const unsigned by = (unsigned)random & (CFG_HARDENED ? 63 : word->reach);
+    *n = mic_bit_count(bits);
+    if (part)
+        mic_word_aim_at(word, bits, *n);
+    else
+        mic_word_aim_carved(word, page->reserved - w * 64);
+    unsigned by = (unsigned)random & 63;
+    if (!CFG_HARDENED) by = ((by & word->reach) + word->from) & 63;
     const uint64_t rotated = bits >> by | bits << (-by & 63);
     const uint64_t lowest = rotated & -rotated;
     const uint64_t bit = lowest << by | lowest >> (-by & 63);
     char *const base = mic_page_block(page, w * 64);
     *ahead ^= (uint64_t)1 << w;
-    *n = mic_bit_count(bits);
     word->base = base;
     word->live = live;
     word->stride = page->stride;
@@ -415,7 +436,9 @@ mic_inline mic_block_t *mic_bits_take_next(mic_page_t *page, mic_word_t *word, u
     word->bits = bits ^ bit;
     mic_compiler_barrier();
     mic_store_fast(live, lives | bit);
-    return (mic_block_t *)(void *)(base + mic_bit_lowest(bit) * (size_t)page->stride);
+    char *const block = base + mic_bit_lowest(bit) * (size_t)word->stride;
+    if (block == NULL) __builtin_unreachable();
+    return (mic_block_t *)(void *)block;
 }
 
 /* Hands one word of the page's free blocks to malloc, a random one. Returns how many, 0 when there

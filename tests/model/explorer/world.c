@@ -394,8 +394,10 @@ static world_block take_block(mic_record_t *mine)
 {
     bool zero;
     mic_block_t *block = mic_active_take(&mine->theap, CLS);
-    if (block == NULL && CFG_BITS && ghost.next) /* as alloc_next */
-        block = mic_active_take_next(&mine->theap, CLS);
+    mic_page_t *const page = mine->theap.active[CLS];
+    if (block == NULL && CFG_BITS && ghost.next && page != NULL) /* as mic_malloc_slow */
+        block = mic_page_can_extend(page) ? mic_active_take_part(&mine->theap, page)
+                                          : mic_active_take_next(&mine->theap, page);
     if (block == NULL) {
         mic_record_enter(mine);
         if (CFG_BITS) block = mic_active_take_freed(&mine->theap, CLS); /* as alloc_again */

@@ -73,7 +73,7 @@ static void test_init(void **state)
 {
     (void)state;
     for (size_t bytes = 0; bytes <= MIC_TABLE_MAX_BYTES; bytes++)
-        assert_int_equal(A->class_of[(bytes + 15) >> 4], mic_class_of(bytes));
+        assert_int_equal(A->class_of[(bytes + 15) >> 4], mic_class_of(bytes) * MIC_TABLE_SCALE);
     for (unsigned cls = 0; cls < MIC_CLASS_COUNT; cls++) {
         assert_true(mic_active_is_empty(A, cls));
         assert_false(mic_theap_has_room(A, cls));

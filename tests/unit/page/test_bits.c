@@ -59,7 +59,7 @@ static mic_block_t *take(mic_page_t *page, mic_word_t *word)
         mic_bits_extend(page, 64);
     } else if (!CFG_HARDENED && ahead_of == page && ahead != 0) {
         uint32_t n = 0;
-        b = mic_bits_take_next(page, word, &ahead, mic_random_next(&source), &n);
+        b = mic_bits_take_next(page, word, &ahead, mic_random_next(&source), false, &n);
         if (b != NULL) return b;
     }
     if (refill(page, word) == 0) return NULL;
@@ -95,6 +95,57 @@ static void test_all_blocks(void **state)
         assert_null(mic_bits_find_damage(page));
         free(seen);
         unmake(page);
+    }
+}
+
+/* The next block of a page that is carved in part; NULL: none is free. */
+static mic_block_t *take_part(mic_page_t *page, mic_word_t *word)
+{
+    mic_block_t *const b = mic_bits_take(word, &rotation);
+    uint64_t part = b == NULL ? mic_bits_look_through_part(page) : 0;
+    uint32_t n = 0;
+    if (b != NULL || part == 0) return b;
+    return mic_bits_take_next(page, word, &part, mic_random_next(&source), true, &n);
+}
+
+/* Wherever carving began: what is carved is handed out, each block once, and nothing else; then
+   what the owner freed, not what another thread did. */
+static void test_part(void **state)
+{
+    (void)state;
+    for (unsigned cls = 0; !CFG_HARDENED && cls <= MIC_CLASS_SMALL_LAST; cls++) {
+        for (uint32_t first = 0; first < 100; first += 33) {
+            mic_page_t *const page = make(cls);
+            mic_word_t word = {0};
+            mic_block_t *last = NULL, *before = NULL;
+            size_t index = 0;
+            if (page->reserved <= first + 100 || mic_bits_are_few(page)) {
+                unmake(page);
+                continue;
+            }
+            page->carve_first = first;
+            mic_bits_extend(page, 40);
+            mic_bits_extend(page, 31);
+            for (uint32_t i = 0; i < page->capacity; i++) {
+                before = last;
+                last = take_part(page, &word);
+                assert_non_null(last);
+                assert_int_equal(mic_bits_check(page, last, &index), MIC_VERDICT_OK);
+                assert_in_range(index, first, first + page->capacity - 1);
+                assert_true(mic_bits_is_valid(page, &word)); /* none was live already */
+            }
+            assert_int_equal(mic_bits_live_count(page), page->capacity);
+            assert_null(take_part(page, &word));
+            assert_true(mic_remote_set(page, index));
+            assert_null(take_part(page, &word));
+            assert_int_equal(mic_bits_check(page, before, &index), MIC_VERDICT_OK);
+            (void)mic_bits_put_start(page, index);
+            assert_ptr_equal(take_part(page, &word), before);
+            assert_null(take_part(page, &word));
+            (void)mic_remote_collect(page);
+            assert_ptr_equal(take_part(page, &word), last);
+            unmake(page);
+        }
     }
 }
 
@@ -506,7 +557,7 @@ int main(void)
         cmocka_unit_test(test_guards),       cmocka_unit_test(test_order),
         cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_clear_large),  cmocka_unit_test(test_words_ahead),
-        cmocka_unit_test(test_fresh),
+        cmocka_unit_test(test_fresh),        cmocka_unit_test(test_part),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;
