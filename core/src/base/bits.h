@@ -45,8 +45,8 @@ mic_inline uint64_t mic_bit_mask(unsigned at, unsigned n)
     return (~(uint64_t)0 >> (64 - n)) << at;
 }
 
-/* The upper half of a product with a word in memory; *low: the lower one. Compilers load a word that
-   is looked at twice, and copy the halves. */
+/* The upper half of a product with a word in memory; *low: the lower one. Compilers load a word
+   that is looked at twice, and copy the halves. */
 mic_inline uint64_t mic_multiply_by(uint64_t a, const uint64_t *b, uint64_t *low)
 {
 #if defined(__x86_64__)
