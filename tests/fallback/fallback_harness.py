@@ -160,6 +160,17 @@ def machine_lock():
         yield
 
 
+def plugin_with_archive(fallback, source):
+    """A shared library of `source` that has the archive beside the library under test inside."""
+    tested = ROOT / os.environ.get("MI_TEST_LIB", "build/release/libmimalloc.so")
+    archives = sorted(tested.parent.glob("libmimalloc*.a"))
+    if not archives:
+        pytest.skip("no archive beside the library")
+    return fallback.compile(source, "-DPLUGIN", "-shared", "-fPIC", f"-I{ROOT}/core/include",
+                            str(archives[0]), "-Wl,--exclude-libs,ALL",
+                            "-Wl,-Bsymbolic")  # fmt: skip
+
+
 @contextlib.contextmanager
 def machine_setting(path, value, restore=None):
     """Writes a value; `restore`, a list of (path, value), is written afterwards, whatever happens: by

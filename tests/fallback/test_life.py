@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from fallback_harness import need_root
+from fallback_harness import need_root, plugin_with_archive
 
 
 @pytest.mark.xfail(reason="thread-local storage has no contents yet while the program is "
@@ -25,6 +25,24 @@ def test_destructors_allocate(fallback, cases):
     """In all four passes, before and after the library's own destructor, in threads that allocate
     there for the first time and others. Records and pages do not pile up."""
     fallback.run([cases, "destructor"]).ok()
+
+
+@pytest.mark.parametrize("how", ["free", "leak", "thread", "late"])
+def test_library_is_loaded_again_and_again(fallback, how):
+    """What a library with the archive inside reserved goes with it."""
+    plugin = plugin_with_archive(fallback, "reload_plugin.c")
+    host = fallback.compile("reload_plugin.c", "-ldl")
+    last = fallback.run([host, plugin, 1000, how], preload=False).ok()
+    memory, addresses = (int(n) for n in re.search(r"(\d+) KiB .* (\d+) MiB", last).groups())
+    assert memory < (8192 if how == "late" else 1024), last
+    assert addresses < 8192, last
+
+
+def test_library_is_loaded_while_the_process_ends(fallback):
+    """Its destructors run, and others that allocate, but the process does not go on."""
+    plugin = plugin_with_archive(fallback, "reload_plugin.c")
+    host = fallback.compile("reload_plugin.c", "-ldl")
+    fallback.run([host, plugin, 1, "exit"], preload=False).ok()
 
 
 def test_environment_is_ignored_under_secure_execution(fallback):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fallback_harness import MIB, ROOT, need, patience
+from fallback_harness import MIB, need, patience, plugin_with_archive
 
 ON = {"MIMALLOC_PURGE_THREAD": "1", "MIMALLOC_PURGE_DELAY": "20"}
 PYTHON = "/usr/bin/python3"
@@ -118,14 +118,6 @@ def test_no_thread_is_to_be_had(fallback, inject, error):
 
 
 def test_library_is_closed(fallback):
-    tested = Path(os.environ.get("MI_TEST_LIB", "build/release/libmimalloc.so"))
-    if not tested.is_absolute():
-        tested = Path(__file__).resolve().parents[2] / tested
-    archives = sorted(tested.parent.glob("libmimalloc*.a"))
-    if not archives:
-        pytest.skip("no archive beside the library")
-    plugin = fallback.compile("purge_plugin.c", "-DPLUGIN", "-shared", "-fPIC",
-                              f"-I{ROOT}/core/include", str(archives[0]),
-                              "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic")  # fmt: skip
+    plugin = plugin_with_archive(fallback, "purge_plugin.c")
     host = fallback.compile("purge_plugin.c", "-ldl")
     fallback.run([host, plugin, 180], preload=False, env=ON).ok()

@@ -304,6 +304,7 @@ void mic_os_unguard(void *p, size_t n, size_t count)
 {
     (void)fake_change(FAKE_OS_UNGUARD, p, n, count);
 }
+bool mic_os_is_unloadable(void) { return false; }
 void mic_os_seal(void *p, size_t n) { (void)p, (void)n; }
 int mic_os_advise_huge(void *p, size_t n, bool allow)
 {

@@ -67,6 +67,8 @@ bool mic_is_owned(const void *p);
 /* Collects the calling thread's heaps and, forced, the whole process: drains orphans, asks each
    live thread to collect at its next slow path, purges all free memory. */
 void mic_collect(bool force);
+/* The same without asking the program for blocks that it has to free. */
+void mic_collect_quietly(bool force);
 /* The same for one heap; purging is the process's. */
 void mic_heap_collect(mic_heap_t *heap, bool force);
 

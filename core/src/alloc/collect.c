@@ -15,7 +15,12 @@ static void collect_late(void)
 void mic_collect(bool force)
 {
     if (mic_thread_is_ready()) mic_deferred_call(mic_tls.record, force);
-    if (mic_thread_is_ready()) { /* still */
+    mic_collect_quietly(force);
+}
+
+void mic_collect_quietly(bool force)
+{
+    if (mic_thread_is_ready()) {
         mic_record_t *const record = mic_tls.record;
         mic_record_enter(record);
         mic_record_drain(record);

@@ -22,16 +22,19 @@ void mic_register_deferred(mic_deferred_fun *fun, void *arg)
 
 /* Holding no lock and not inside the allocator as a forked child sees it: the callback may
    allocate, free, fork, and end the thread's record: the caller looks at mic_tls again. Not again
-   from within itself. */
+   from within itself; it may be left by longjmp or an exception, so who comes from a frame that is
+   not below the one noted is not inside any more. */
 void mic_deferred_call(mic_record_t *record, bool force)
 {
     void *arg = NULL;
-    if (record->in_callback) return;
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    if (frame < record->callback_frame) return;
+    record->callback_frame = 0;
     mic_deferred_fun *const fun = (mic_deferred_fun *)mic_callback_get(&deferred, &arg);
     if (fun == NULL) return;
-    record->in_callback = true;
+    record->callback_frame = frame;
     fun(force, mic_fetch_add_relaxed(&deferred_calls, 1) + 1, arg);
-    if (record == mic_tls.record) record->in_callback = false; /* else see mic_thread_attach_to */
+    if (record == mic_tls.record) record->callback_frame = 0; /* else see mic_thread_attach_to */
 }
 
 /* ---- periodic work ---- */
@@ -149,7 +152,7 @@ static void *alloc_ready(mic_theap_t *theap, size_t bytes, bool *zeroed)
                                                               : MIC_CLASS_SPAN);
     if (CFG_DEBUG && mic_deep_enabled) alloc_check_deep(theap);
     mic_record_leave(record);
-    if (CFG_HARDENED && bytes > MIC_CLASS_REQUEST_MAX) mic_report_noted();
+    if (CFG_HARDENED) mic_report_noted();
     return p;
 }
 
@@ -245,6 +248,7 @@ static mic_block_t *alloc_again(mic_theap_t *theap, size_t bytes)
     mic_record_enter(record);
     block = mic_theap_refill_freed(theap, cls);
     mic_record_leave(record);
+    if (CFG_HARDENED) mic_report_noted();
     if (block != NULL) record->heartbeat++;
     return block;
 }

@@ -35,6 +35,11 @@ __attribute__((destructor)) static void api_end(void)
     const int saved = errno;
     api_leave(false);
     mic_process_destructed();
+    if (mic_os_is_unloadable()) {
+        /* a program may have loaded a library with this one inside, and unload it now */
+        mic_collect_quietly(true);
+        mic_arena_trim();
+    }
     errno = saved;
 }
 

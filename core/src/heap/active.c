@@ -150,11 +150,13 @@ mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
         (large ? mic_bits_is_clear_large(block, last) : mic_bits_is_clear_long(block, last)))
         return block;
     const size_t usable = (last & ~(size_t)MIC_LAST_MARKS) + 8;
-    if (mic_thread_is_ready())
+    /* a function of the program that gets the error may not return, nor fork where a child would
+       find this thread inside of the allocator; without a record the late lock is held */
+    if (mic_thread_is_ready() && mic_load_relaxed(&mic_tls.record->busy) == 0)
         mic_report_error(EFAULT,
                          "malloc of %p, which was written to after it was freed (%zu bytes)",
                          (void *)block, usable + MIC_CANARY_BYTES);
-    else /* the late lock is held */
+    else /* told when the slow path is over */
         mic_active_note_written(block, usable + MIC_CANARY_BYTES);
     memset(block, 0, usable);
     return block;

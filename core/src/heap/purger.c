@@ -163,13 +163,13 @@ void mic_purger_ask(mic_record_t *record)
 /* Meanwhile the thread is outside of the allocator, and no callback ends its record. */
 static void purger_start_from(mic_record_t *record)
 {
-    const bool in_callback = record->in_callback;
+    const uintptr_t frame = record->callback_frame;
     const bool busy = mic_load_relaxed(&record->busy) != 0;
-    record->in_callback = true;
+    record->callback_frame = (uintptr_t)__builtin_frame_address(0);
     if (busy) mic_record_leave(record);
     purger_start();
     if (busy) mic_record_enter(record);
-    record->in_callback = in_callback;
+    record->callback_frame = frame;
 }
 
 void mic_purger_attend(mic_record_t *record, bool large)

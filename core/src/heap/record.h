@@ -55,7 +55,7 @@ typedef struct mic_record {
     struct mic_record *all_next;              /* [const] every record ever made */
     struct mic_record *work_next;             /* [authority] reaper's worklist */
     uint64_t heartbeat;                       /* [owner] slow paths since start */
-    bool in_callback;                         /* [owner] inside the deferred-free callback */
+    uintptr_t callback_frame;                 /* [owner] of who called the deferred-free callback */
     bool in_sample;                           /* [owner] making a guarded block */
     mic_theap_t theap;                        /* [owner] the default thread heap */
     mic_theap_totals_t gone;                  /* [lock: record] of heaps that are no more */

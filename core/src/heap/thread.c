@@ -220,7 +220,7 @@ bool mic_thread_attach_to(mic_subproc_t *subproc)
     if (record == NULL) return false;
     mic_store_relaxed(&record->state, MIC_RECORD_LIVE);
     mic_assert(mic_load_relaxed(&record->busy) == 0);
-    record->in_callback = false; /* one of the thread before may have ended the record */
+    record->callback_frame = 0; /* one of the thread before may have ended the record */
     mic_store_relaxed(&record->process_id, mic_os_process_id());
     mic_store_release(&record->thread_id, mic_os_thread_id());
     mic_tls.record = record;

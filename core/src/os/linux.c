@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,20 @@ int mic_os_reserve(size_t bytes, size_t alignment, void **address)
     }
     errno = saved;
     return error;
+}
+
+/* Of the module that this is linked into; made by the linker. */
+extern const char __ehdr_start[] __attribute__((weak, visibility("hidden")));
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((weak, visibility("hidden")));
+
+bool mic_os_is_unloadable(void)
+{
+    if (__ehdr_start == NULL || _DYNAMIC == NULL) return false;
+    const ElfW(Ehdr) *const header = (const ElfW(Ehdr) *)(const void *)__ehdr_start;
+    if (getauxval(AT_PHDR) == (uintptr_t)__ehdr_start + header->e_phoff) return false;
+    for (const ElfW(Dyn) *d = _DYNAMIC; d->d_tag != DT_NULL; d++)
+        if (d->d_tag == DT_FLAGS_1 && (d->d_un.d_val & DF_1_NODELETE) != 0) return false;
+    return true;
 }
 
 void mic_os_unreserve(void *address, size_t bytes)

@@ -22,6 +22,10 @@ extern mic_os_info_t mic_os_info;
 /* Idempotent. Needs neither environ nor constructors to have run. */
 void mic_os_init(void);
 
+/* The code that calls this may be unloaded while the process goes on: it is in a shared library
+   that is not marked to stay. */
+bool mic_os_is_unloadable(void);
+
 /* ---- address space: reserved memory is inaccessible and costs nothing ---- */
 int mic_os_reserve(size_t bytes, size_t alignment, void **address);
 void mic_os_unreserve(void *address, size_t bytes);

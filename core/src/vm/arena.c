@@ -428,6 +428,44 @@ bool mic_segment_commit(unsigned index, size_t segment, size_t slices)
     return ok;
 }
 
+/* Whole OS pages of [from, end). */
+static void arena_unreserve_between(char *from, char *end)
+{
+    const uintptr_t first = mic_align_up((uintptr_t)from, mic_os_info.page_bytes);
+    const uintptr_t stop = mic_align_down((uintptr_t)end, mic_os_info.page_bytes);
+    if (first < stop) mic_os_unreserve((void *)first, stop - first);
+}
+
+/* Segments that were never opened, and what would have described them. */
+static void arena_trim_locked(mic_arena_t *a)
+{
+    const size_t opened = mic_load_relaxed(&a->opened), slices = opened * MIC_SEGMENT_SLICES;
+    if (slices >= a->slice_count || a->capacity < a->slice_count) return;
+    const size_t left = (a->slice_count - slices) << MIC_SLICE_SHIFT;
+    char *const meta = a->descriptors - DESCRIPTOR_SHIFT_BYTES;
+    char *const meta_end = meta + slot_meta_bytes(a->capacity);
+    arena_unreserve_between(a->descriptors + slices * MIC_DESCRIPTOR_BYTES,
+                            a->remote - REMOTE_SHIFT_BYTES);
+    arena_unreserve_between(a->remote + slices * MIC_SLICE_BITMAPS_BYTES, (char *)a->segments);
+    arena_unreserve_between((char *)&a->segments[opened], meta_end);
+    mic_os_unreserve((char *)a->base + (slices << MIC_SLICE_SHIFT), left);
+    a->slice_count = a->capacity = slices;
+    a->segment_count = opened;
+    a->reserved_bytes -= left;
+    mic_fetch_sub_relaxed(&mic_vm_counts.reserved_bytes, left);
+    mic_count(MIC_COUNT_UNRESERVED_BYTES, left);
+}
+
+void mic_arena_trim(void)
+{
+    mic_lock_acquire(&mic_arena_lock);
+    for (uint32_t i = 0; i < mic_load_relaxed(&mic_arena_count); i++)
+        if (arena_is_system(&mic_arenas[i]) && mic_arenas[i].reserved_bytes != 0)
+            arena_trim_locked(&mic_arenas[i]);
+    mic_lock_release(&mic_arena_lock);
+    mic_meta_trim();
+}
+
 bool mic_arena_find(const void *p, unsigned *arena, size_t *slice)
 {
     const uint32_t count = mic_load_acquire(&mic_arena_count);

@@ -129,6 +129,10 @@ typedef struct mic_run {
 /* Reserves the main region. Idempotent under the caller's own guard (heap/init.c). False: there is
    no address space at all. */
 bool mic_arena_init(void);
+/* Before the code is unloaded: address space that was never used goes back. Only that: the process
+   may be ending, and other threads go on. What does not fit into the rest gets arenas of its
+   own. */
+void mic_arena_trim(void);
 /* Warns of what options asked to reserve and was not to be had, once the process can allocate: the
    function that the program registered for messages may do so. */
 void mic_arena_start_tell(void);

@@ -64,6 +64,15 @@ void *mic_meta_alloc(size_t bytes, size_t alignment)
     return p;
 }
 
+void mic_meta_trim(void)
+{
+    mic_lock_acquire(&meta_lock);
+    if (meta_committed != meta_end)
+        mic_os_unreserve(meta_committed, (size_t)(meta_end - meta_committed));
+    meta_end = meta_committed;
+    mic_lock_release(&meta_lock);
+}
+
 void mic_meta_lock_for_fork(void) { mic_lock_acquire_for_fork(&meta_lock); }
 
 void mic_meta_unlock_after_fork(bool child) { mic_lock_release_after_fork(&meta_lock, child); }

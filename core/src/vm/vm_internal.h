@@ -131,6 +131,8 @@ void mic_purge_lock_for_fork(void);
 void mic_purge_unlock_after_fork(bool child);
 /* Reserves address space for permanent metadata. */
 bool mic_meta_init(void);
+/* What was never committed of it goes. */
+void mic_meta_trim(void);
 void mic_meta_lock_for_fork(void);
 void mic_meta_unlock_after_fork(bool child);
 

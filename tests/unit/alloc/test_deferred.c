@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "heap/thread.h"
 #include "mimalloc-arena.h"
+#include "rt/report.h"
 #include "vm/program.h"
 
 #define BYTES 100
@@ -85,7 +86,7 @@ static void check_and_finish(void)
     assert_ptr_not_equal(mic_tls.record, ended);
     assert_int_equal(mic_load_relaxed(&ended->state), MIC_RECORD_LIVE);
     assert_int_equal(mic_load_relaxed(&ended->busy), 0);
-    assert_false(ended->in_callback);
+    assert_int_equal(ended->callback_frame, 0);
     assert_ptr_equal(ended->theap.active[cls], mic_page_of(adopter.block));
     assert_false(mic_inbox_is_empty(&ended->inbox));
     sem_post(&adopter.may_go);
@@ -196,6 +197,97 @@ static void the_next_thread_calls_it(void **state)
     assert_int_equal(calls, before + 1);
 }
 
+/* ---- callbacks that do not return ---- */
+
+static jmp_buf back;
+
+static void leave(bool force, unsigned long long heartbeat, void *arg)
+{
+    (void)force, (void)heartbeat, (void)arg;
+    calls++;
+    longjmp(back, 1);
+}
+
+/* Who left it is not inside any more: it is called again. */
+static void it_may_be_left(void **state)
+{
+    (void)state;
+    mic_register_deferred(leave, NULL);
+    for (int i = 0; i < 3; i++) {
+        if (setjmp(back) == 0) mic_collect(false);
+        assert_int_equal(calls, i + 1);
+    }
+}
+
+static void collect_inside(bool force, unsigned long long heartbeat, void *arg)
+{
+    (void)force, (void)heartbeat, (void)arg;
+    calls++;
+    mic_collect(true);
+}
+
+static void it_is_not_called_from_within(void **state)
+{
+    (void)state;
+    mic_register_deferred(collect_inside, NULL);
+    mic_collect(false);
+    assert_int_equal(calls, 1);
+    mic_collect(false);
+    assert_int_equal(calls, 2);
+}
+
+static uint32_t busy_in_error;
+
+static void leave_error(int error, void *arg)
+{
+    (void)error, (void)arg;
+    calls++;
+    busy_in_error = mic_load_relaxed(&mic_tls.record->busy);
+    longjmp(back, 1);
+}
+
+#define DAMAGED 64
+
+static mic_noinline void take_many(size_t bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) (void)mic_malloc(bytes);
+}
+
+static mic_noinline void damage_some(size_t bytes, size_t count)
+{
+    static void *blocks[DAMAGED];
+    for (size_t i = 0; i < count; i++) blocks[i] = mic_malloc(bytes);
+    for (size_t i = 0; i < count; i++) mic_free(blocks[i]);
+    for (size_t i = 0; i < count; i++) *(volatile char *)blocks[i] = 1;
+}
+
+static mic_noinline void take_until_told(size_t bytes, size_t count)
+{
+    if (setjmp(back) == 0) take_many(bytes, count);
+}
+
+/* A block that was written to after it was freed is told of when no slow path is under way: one
+   that was left for good would make each child give up the thread's record. */
+static void errors_come_outside(void **state)
+{
+    (void)state;
+    if (!CFG_HARDENED) skip();
+    static const size_t sizes[] = {40, 300, 2000, 30000, 100000};
+    mic_report_set_error(leave_error, NULL);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t n = sizes[s] > 10000 ? 8 : DAMAGED;
+        calls = 0;
+        for (int round = 0; round < 200 && calls < 20; round++) {
+            damage_some(sizes[s], n);
+            take_until_told(sizes[s], 40 * n);
+            assert_int_equal(busy_in_error, 0);
+            assert_int_equal(mic_load_relaxed(&mic_tls.record->busy), 0);
+        }
+        assert_true(calls > 0);
+    }
+    mic_report_set_error(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +296,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(slow_paths_leave_it, setup, teardown),
         cmocka_unit_test_setup_teardown(second_attempts_leave_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_thread_calls_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_may_be_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_is_not_called_from_within, setup, teardown),
+        cmocka_unit_test_setup_teardown(errors_come_outside, setup, teardown),
         cmocka_unit_test(each_gets_its_own_argument),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
