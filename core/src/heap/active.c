@@ -87,9 +87,10 @@ static mic_block_t *refill_list(mic_theap_t *theap, mic_page_t *page, bool *fres
 static void bits_carve(const mic_theap_t *theap, mic_page_t *page)
 {
     const size_t stride = page->stride;
-    uint32_t want = (uint32_t)mic_min(MIC_CHOICE, MIC_CHOICE_BYTES / stride);
-    want =
-        (uint32_t)mic_max(want, page->kind == MIC_PAGE_LARGE ? MIC_CHOICE_LARGE : MIC_CHOICE_LEAST);
+    uint32_t want = MIC_CHOICE;
+    if (stride > MIC_CHOICE_SMALL) want = (uint32_t)mic_min(want, MIC_CHOICE_BYTES / stride);
+    want = (uint32_t)mic_max(want, page->kind == MIC_PAGE_LARGE ? MIC_CHOICE_LARGE
+                                                                : MIC_CHOICE_LEAST(stride));
     if (!active_is_default(theap)) want = (uint32_t)mic_min(want, REFILL_EXTEND_FEW);
     if (mic_bits_are_medium(page)) want = page->reserved; /* nothing is touched */
     const uint32_t has = mic_bits_available(page, (uint32_t)mic_max(1, want / 2));
@@ -146,6 +147,8 @@ mic_block_t *mic_active_look_again(mic_block_t *block, size_t last)
 {
     const bool large = (last & MIC_LAST_LARGE) != 0;
     if ((last & MIC_LAST_FRESH) != 0) return block;
+    if ((last & MIC_LAST_FAR) != 0)
+        last = mic_bits_last(mic_page_of(block)) | (last & MIC_LAST_LARGE);
     if (last > MIC_LOOK_LONG &&
         (large ? mic_bits_is_clear_large(block, last) : mic_bits_is_clear_long(block, last)))
         return block;

@@ -80,8 +80,12 @@ mic_inline mic_block_t *mic_active_take_word(mic_theap_t *theap, mic_page_t *pag
 /* Blocks that a page keeps free if it can, so that which one comes next cannot be told, and one
    that was freed does not come back at once. */
 #define MIC_CHOICE 64u
-#define MIC_CHOICE_BYTES ((size_t)8 * MIC_KIB)
-#define MIC_CHOICE_LEAST 4u
+#define MIC_CHOICE_BYTES ((size_t)(CFG_HARDENED ? 40 : 8) * MIC_KIB)
+/* Of small blocks it is that many, ... */
+#define MIC_CHOICE_SMALL ((size_t)272)
+/* ... and so many of others: of those above MIC_CHOICE_FAIR it would take too much memory. */
+#define MIC_CHOICE_FAIR ((size_t)1280)
+#define MIC_CHOICE_LEAST(stride) ((stride) <= MIC_CHOICE_FAIR ? 15u : 4u)
 #define MIC_CHOICE_LARGE 2u /* one of them may have been freed a moment ago */
 
 /* A page has half of that, or cannot have more: nothing is carved. */
@@ -94,14 +98,16 @@ mic_inline bool mic_active_has_choice(const mic_page_t *page)
     }
     const size_t has = mic_page_local_count(page);
     return has >= MIC_CHOICE / 2 ||
-           (has >= MIC_CHOICE_LEAST / 2 && has * page->stride >= MIC_CHOICE_BYTES / 2);
+           (has >= MIC_CHOICE_LEAST(page->stride) / 2 &&
+            has * page->stride >= MIC_CHOICE_BYTES / 2);
 }
 
 /* Policy "bits" without quarantine: the set is used up, and its page `mic_page_can_extend`, but has
-   a choice without that. NULL: nothing happened. */
+   a choice without that. Of larger blocks a refill hands out a part only (mic_bits_thin). NULL:
+   nothing happened. */
 mic_inline mic_block_t *mic_active_take_part(mic_theap_t *theap, mic_page_t *page)
 {
-    if (mic_bits_are_few(page) || !mic_active_has_choice(page) ||
+    if (mic_bits_are_few(page) || page->stride > MIC_THIN_STRIDE || !mic_active_has_choice(page) ||
         mic_unlikely(page->carve_first + page->capacity > page->reserved))
         return NULL;
     uint64_t ahead = theap->ahead[page->cls];

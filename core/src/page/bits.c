@@ -337,15 +337,37 @@ uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *rando
                                                                                 : bits & ~fresh;
 }
 
+/* Fewer are no choice. Blocks up to THIN_DENSE only if most of them lie side by side, as they were
+   carved: they are many, and a refill takes as long as handing out three. */
+#define THIN_LEAST 6
+#define THIN_DENSE 640
+
+/* As malloc uses up a short run, the gap behind the block that it took last grows, so that the one
+   behind the gap is the next more and more often. With each mask that is another one. */
+uint64_t mic_bits_thin(const mic_page_t *page, uint64_t bits, uint32_t n, mic_random_t *random)
+{
+    static const uint64_t masks[4] = {0x5555555555555555, 0x3333333333333333, 0x9249249249249249,
+                                      0x94a5294a5294a529};
+    if (n < THIN_LEAST) return bits;
+    if (page->stride <= THIN_DENSE && mic_bit_count(bits & bits >> 1) * 4 < n * 3) return bits;
+    const uint64_t next = mic_random_next(random);
+    const unsigned by = (unsigned)(next >> 58);
+    const uint64_t mask = masks[next & 3];
+    const uint64_t some = bits & (mask >> by | mask << (-by & 63));
+    return some == 0 ? bits : some;
+}
+
 void mic_bits_held(mic_page_t *page, mic_word_t *word, uint64_t bits)
 {
-    word->last = (uint32_t)mic_bits_last(page);
-    if (bits_is_large(page)) word->last |= MIC_LAST_LARGE;
+    size_t last = mic_bits_last(page);
+    if (bits_is_large(page)) last |= MIC_LAST_LARGE;
     if (bits_has_fresh(page)) {
         const uint64_t fresh = mic_load_relaxed(mic_bits_more_of(page));
-        if ((fresh & bits) != 0) word->last |= MIC_LAST_FRESH;
+        if ((fresh & bits) != 0) last |= MIC_LAST_FRESH;
         mic_store_relaxed(mic_bits_more_of(page), fresh & ~bits);
     }
+    if (last > MIC_LAST_MOST) last = MIC_LAST_MOST | (last & MIC_LAST_MARKS) | MIC_LAST_FAR;
+    word->last = (uint16_t)last;
     bits_hold(word->live, bits);
 }
 

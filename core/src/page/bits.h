@@ -42,28 +42,22 @@ typedef struct mic_word {
     char *base;                 /* block of bit 0 */
     mic_atomic(uint64_t) *live; /* live bits of the word */
     uint32_t stride;            /* from block to block */
-    union {
-        uint32_t last; /* hardened: offset of the last 8 bytes of a block that are the user's, with
-                          marks */
-        struct {
-            uint8_t from;  /* others: where rotations begin, ... */
-            uint8_t reach; /* ... and how far they go, a power of two less one */
-        };
-    };
+    uint16_t last;              /* hardened: offset of the last 8 bytes of a block that are the
+                                   user's, with marks */
+    uint8_t from;               /* where rotations begin, ... */
+    uint8_t reach;              /* ... and how far they go, a power of two less one */
 } mic_word_t;
 
 /* Rotations for a set that lies between its first bit and the last one, `span` behind it. If they
    came from all 64, the first block of a short run would mostly be the next. */
 mic_inline void mic_word_aim(mic_word_t *word, unsigned from, unsigned span)
 {
-    if (CFG_HARDENED) return;
     /* those behind the last bit lead to the first one: a fifth of them or so at most */
     word->from = (uint8_t)from;
     word->reach = (uint8_t)((1u << mic_bit_highest(span + span / 4 + 2)) - 1);
 }
 mic_inline void mic_word_aim_anywhere(mic_word_t *word)
 {
-    if (CFG_HARDENED) return;
     word->from = 0;
     word->reach = 63;
 }
@@ -86,10 +80,12 @@ mic_inline void mic_word_aim_carved(mic_word_t *word, size_t blocks)
 }
 
 /* Marks, above MIC_LOOK_LONG only: see mic_bits_is_clear_large; never handed out before, in fresh
-   memory, and larger than an OS page. */
+   memory, and larger than an OS page; more than there is room for, so that the page is asked. */
 #define MIC_LAST_LARGE 1u
 #define MIC_LAST_FRESH 2u
-#define MIC_LAST_MARKS (MIC_LAST_LARGE | MIC_LAST_FRESH)
+#define MIC_LAST_FAR 4u
+#define MIC_LAST_MARKS (MIC_LAST_LARGE | MIC_LAST_FRESH | MIC_LAST_FAR)
+#define MIC_LAST_MOST ((size_t)0xfff0)
 
 /* what is wrong with a pointer that is to be freed, resized or measured */
 typedef enum mic_verdict {
@@ -204,10 +200,8 @@ mic_inline mic_block_t *mic_bits_take(mic_word_t *word, uint64_t *rotation)
     const uint64_t next = *rotation * MIC_BITS_STEP;
     *rotation = next;
     uint8_t by = (uint8_t)(next >> 58); /* of bytes two instructions use memory */
-    if (!CFG_HARDENED) {
-        by &= word->reach;
-        by = (uint8_t)(by + word->from);
-    }
+    by &= word->reach;
+    by = (uint8_t)(by + word->from);
     uint64_t rotated = bits >> (by & 63) | bits << (-by & 63);
     /* the second one, if there is: the first is too often the one behind the block taken last */
     if (CFG_HARDENED && (rotated & (rotated - 1)) != 0) rotated &= rotated - 1;
@@ -302,6 +296,12 @@ mic_noinline uint64_t mic_bits_free_in(const mic_page_t *page, size_t w);
 /* Hardened: ... and those of them that are handed out, if blocks are larger than this. */
 #define MIC_SOME_BYTES (CFG_HARDENED ? 4 * MIC_KIB : MIC_SMALL_BLOCK_MAX)
 mic_noinline uint64_t mic_bits_take_some(mic_page_t *page, uint64_t bits, mic_random_t *random);
+/* Of up to MIC_THIN_MOST blocks above MIC_THIN_STRIDE about half, not side by side; the others wait
+   in the page. */
+mic_noinline uint64_t mic_bits_thin(const mic_page_t *page, uint64_t bits, uint32_t n,
+                                    mic_random_t *random);
+#define MIC_THIN_STRIDE 128u
+#define MIC_THIN_MOST 48u
 /* Without quarantine, medium and large blocks: the same as mic_bits_refill. They are few, and one
    that was freed must not come back at once, so a refill hands out half of those that were free at
    the last one already, or have rested; if there are none, one that nobody had yet. */
@@ -421,8 +421,7 @@ mic_inline mic_block_t *mic_bits_take_next(mic_page_t *page, mic_word_t *word, u
         mic_word_aim_at(word, bits, *n);
     else
         mic_word_aim_carved(word, page->reserved - w * 64);
-    unsigned by = (unsigned)random & 63;
-    if (!CFG_HARDENED) by = ((by & word->reach) + word->from) & 63;
+    const unsigned by = (((unsigned)random & word->reach) + word->from) & 63;
     const uint64_t rotated = bits >> by | bits << (-by & 63);
     const uint64_t lowest = rotated & -rotated;
     const uint64_t bit = lowest << by | lowest >> (-by & 63);
@@ -465,7 +464,11 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
     } while (mic_unlikely(bits == 0));
     if (CFG_HARDENED && mic_unlikely(page->block_bytes > MIC_SOME_BYTES))
         bits = mic_bits_take_some(page, bits, random);
-    const uint32_t n = mic_bit_count(bits);
+    uint32_t n = mic_bit_count(bits);
+    if (page->stride > MIC_THIN_STRIDE && n <= MIC_THIN_MOST) {
+        bits = mic_bits_thin(page, bits, n, random);
+        n = mic_bit_count(bits);
+    }
     word->base = mic_page_block(page, w * 64);
     word->live = mic_bits_live_of(page, w);
     word->stride = page->stride;

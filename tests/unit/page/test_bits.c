@@ -416,6 +416,32 @@ static void test_order(void **state)
     if (!CFG_HARDENED) check_order(mic_class_of((size_t)16 * MIC_KIB), 1000);
 }
 
+/* Of a short run of larger blocks a part is handed out, half of it or so, of others all. */
+static void test_thin(void **state)
+{
+    (void)state;
+    enum { LEAST = 6, ROUNDS = 200 };
+    mic_page_t *const page = make(mic_class_of(1000));
+    for (unsigned n = 1; n <= MIC_THIN_MOST; n++) {
+        const uint64_t run = mic_bit_mask(n % 13, n);
+        unsigned handed = 0, beside = 0;
+        for (int i = 0; i < ROUNDS; i++) {
+            const uint64_t some = mic_bits_thin(page, run, n, &source);
+            assert_true(some != 0);
+            assert_int_equal(some & ~run, 0);
+            handed += mic_bit_count(some);
+            beside += mic_bit_count(some & some >> 1);
+        }
+        if (n < LEAST) {
+            assert_int_equal(handed, n * ROUNDS);
+        } else {
+            assert_in_range(handed, n * ROUNDS / 3, n * ROUNDS * 3 / 5);
+            assert_true(beside * 3 < handed);
+        }
+    }
+    unmake(page);
+}
+
 static uint32_t count_fresh(const mic_page_t *page)
 {
     return mic_bit_count(mic_load_relaxed(mic_bits_fresh_of(page)));
@@ -558,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_walk),         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_clear_large),  cmocka_unit_test(test_words_ahead),
         cmocka_unit_test(test_fresh),        cmocka_unit_test(test_part),
+        cmocka_unit_test(test_thin),
     };
     if (!CFG_BITS) return 77;
     if (!mic_process_start()) return 1;
