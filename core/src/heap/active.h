@@ -97,9 +97,8 @@ mic_inline bool mic_active_has_choice(const mic_page_t *page)
         return bits != 0; /* medium pages can extend when they are new, only */
     }
     const size_t has = mic_page_local_count(page);
-    return has >= MIC_CHOICE / 2 ||
-           (has >= MIC_CHOICE_LEAST(page->stride) / 2 &&
-            has * page->stride >= MIC_CHOICE_BYTES / 2);
+    return has >= MIC_CHOICE / 2 || (has >= MIC_CHOICE_LEAST(page->stride) / 2 &&
+                                     has * page->stride >= MIC_CHOICE_BYTES / 2);
 }
 
 /* Policy "bits" without quarantine: the set is used up, and its page `mic_page_can_extend`, but has
