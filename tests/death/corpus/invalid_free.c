@@ -106,26 +106,43 @@ static void before(const death_case_t *c)
 /* A slot of the page that malloc never gave to anybody: this size is used by nobody else. */
 static void never_allocated(const death_case_t *c)
 {
-    enum { LIVE = 12, BYTES = 448 };
+    enum { LIVE = 28, BYTES = 448 }; /* more than come of one refill */
     char *blocks[LIVE];
     for (int i = 0; i < LIVE; i++) {
         blocks[i] = death_malloc(BYTES);
         death_require(blocks[i] != NULL);
     }
-    size_t stride = SIZE_MAX;
-    for (int i = 0; i < LIVE; i++)
-        for (int j = 0; j < LIVE; j++)
-            if (blocks[j] > blocks[i] && (size_t)(blocks[j] - blocks[i]) < stride)
-                stride = (size_t)(blocks[j] - blocks[i]);
-    char *slot = NULL;
-    for (size_t k = 1; slot == NULL && k < 200; k++) { /* a place of the grid, beside ours */
-        char *const at = blocks[0] + k * stride;
-        if (((uintptr_t)at ^ (uintptr_t)blocks[0]) >> 16 != 0) break;
+    size_t stride = 0; /* what all distances within a page are multiples of */
+    for (int i = 0; i < LIVE; i++) {
+        for (int j = 0; j < LIVE; j++) {
+            if (blocks[j] <= blocks[i] || ((uintptr_t)blocks[j] ^ (uintptr_t)blocks[i]) >> 15 != 0)
+                continue;
+            size_t distance = (size_t)(blocks[j] - blocks[i]);
+            while (distance != 0) {
+                const size_t rest = stride % distance;
+                stride = distance;
+                distance = rest;
+            }
+        }
+    }
+    char *high = blocks[0];
+    for (int i = 1; i < LIVE; i++)
+        if (blocks[i] > high) high = blocks[i];
+    /* a place of the grid, among ours if there is one: what is beside them may be no page */
+    char *slot = NULL, *beside = NULL;
+    for (size_t k = 1; stride != 0 && slot == NULL && k < 200 * LIVE; k++) {
+        char *const first = blocks[k % LIVE], *const at = first + (k / LIVE + 1) * stride;
+        if (((uintptr_t)at ^ (uintptr_t)first) >> 16 != 0) continue;
         slot = at;
         for (int i = 0; i < LIVE; i++)
             if (at < blocks[i] + stride && blocks[i] < at + stride) slot = NULL;
+        if (slot != NULL && (at > high || ((uintptr_t)at ^ (uintptr_t)high) >> 16 != 0)) {
+            if (beside == NULL) beside = at;
+            slot = NULL;
+        }
     }
-    if (slot == NULL || stride > 4096) death_skip("no free slot beside our blocks");
+    if (slot == NULL) slot = beside;
+    if (slot == NULL || stride == 0 || stride > 4096) death_skip("no free slot beside our blocks");
     for (int i = 0; i < LIVE; i++) death_live(blocks[i], death_usable(blocks[i]));
     death_misuse(slot);
     if (c->path == REMOTE)
