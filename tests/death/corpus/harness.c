@@ -348,7 +348,7 @@ static void make_blocks(death_kind_t kind, death_path_t path, size_t count)
 
 char *death_block(death_kind_t kind, death_path_t path)
 {
-    static const size_t neighbours[4] = {40, 12, 6, 4};
+    static const size_t neighbours[4] = {40, 18, 6, 4}; /* the middle one begins no page */
     make_blocks(kind, path, few_blocks ? 4 : neighbours[kind]);
     char *const p = (char *)live[live_count / 2].start;
     death_dead(p);
