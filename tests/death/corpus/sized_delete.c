@@ -70,7 +70,7 @@ static void by_delete_aligned(const death_case_t *c)
 {
     if (death_new == NULL || death_delete_aligned == NULL) death_skip("no such function");
     char *p = NULL;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 64; i++) { /* guarded blocks are aligned by chance */
         char *const q = death_new(48);
         death_require(q != NULL);
         if (p == NULL && (uintptr_t)q % (uintptr_t)c->detail != 0)
