@@ -470,7 +470,9 @@ fn destructors_of_ending_threads_use_a_heap() {
     }
     thread_local!(static EARLY: RefCell<Option<Late<'static>>> = const { RefCell::new(None) });
 
-    let heap: &'static Heap = Heap::new().leak();
+    // the address sanitizer takes what nothing refers to for lost
+    static KEPT: std::sync::Mutex<Option<&'static Heap>> = std::sync::Mutex::new(None);
+    let heap: &'static Heap = KEPT.lock().unwrap().insert(Heap::new().leak());
     let mut key = 0;
     assert_eq!(unsafe { pthread_key_create(&mut key, Some(end)) }, 0);
     let (sender, receiver) = mpsc::channel();
