@@ -117,6 +117,8 @@ typedef bool(mi_cdecl mi_heap_visit_fun)(mi_heap_t *heap, void *arg);
 /** Commits or gives back a range of memory that the program manages itself; returns success. The
     library may hold locks meanwhile: the function must neither use it nor wait for a thread that
     may be using it, such as one that allocates or frees with a lock taken that the function takes.
+    It must return: left by longjmp or an exception, it leaves these locks taken. A function for
+    messages, for errors or for deferred freeing may be left so.
     @param commit  true: make usable; false: give back
     @param start   first byte
     @param size    bytes

@@ -46,8 +46,8 @@ mic_inline mic_block_t *mic_active_take_for(mic_theap_t *theap, size_t bytes)
 {
     if (CFG_BITS) {
         const size_t at = theap->class_of[MIC_TABLE_INDEX(bytes)];
+        /* scaled already: malloc needs no shift */
         char *word = (char *)theap->word + at * (sizeof(mic_word_t) / MIC_TABLE_SCALE);
-
         return mic_active_take_of(theap, (mic_word_t *)(void *)word);
     }
     return mic_active_take(theap, mic_theap_class(theap, bytes));
@@ -77,6 +77,7 @@ mic_inline mic_block_t *mic_active_take_word(mic_theap_t *theap, mic_page_t *pag
     theap->rotation ^= random & ~(uint64_t)63; /* stays odd */
     return block;
 }
+
 /* Blocks that a page keeps free if it can, so that which one comes next cannot be told, and one
    that was freed does not come back at once. */
 #define MIC_CHOICE 64u
