@@ -12,6 +12,8 @@ The configurations, all in one interleaved run:
     preload full   the library preloaded, PYTHONMALLOC=malloc
     install raw    mimalloc.install("raw")
     install all    mimalloc.install("all")
+    early raw      MIMALLOC_AUTOINSTALL=raw: installed before site-packages are, on request only
+    early all      MIMALLOC_AUTOINSTALL=all
 
 Instructions are callgrind's, at an eighth of the size, less those of a run of size 0. They do not
 vary with the load of the machine. Processor time is user time around the workload; configurations
@@ -43,6 +45,7 @@ import workloads  # noqa: E402
 BASE = "pymalloc"
 RAW = ("preload raw", "install raw")
 ALL = ("preload full", "install all")
+EARLY = ("early raw", "early all")  # with --configurations only
 SIZE = 1000
 INSTRUCTION_SIZE = 125
 
@@ -51,9 +54,9 @@ BARS = [
     ("instructions", RAW, None, 1.005),
     ("instructions", RAW, "worst", 1.05),
     ("instructions", ALL, None, 1.01),
-    ("user", RAW + ALL, None, 1.02),
-    ("peak_kib", RAW + ALL, None, 1.05),
-    ("user", RAW + ALL, "list_grow", 1.08),
+    ("user", RAW + ALL + EARLY, None, 1.02),
+    ("peak_kib", RAW + ALL + EARLY, None, 1.05),
+    ("user", RAW + ALL + EARLY, "list_grow", 1.08),
 ]
 MEASURES = {"instructions": "instructions", "user": "user time, median", "peak_kib": "peak memory"}
 
@@ -95,6 +98,8 @@ class Setup:
                 environment["PYTHONMALLOC"] = "malloc"
         elif kind == "install":
             words.append(what)
+        elif kind == "early":
+            environment["MIMALLOC_AUTOINSTALL"] = what
         return words, environment
 
     def run(self, configuration, workload, size):
@@ -214,7 +219,7 @@ def arguments():
     parser.add_argument("--python", default="/usr/bin/python3", help="interpreter (default: %(default)s)")
     parser.add_argument("--library", help="default: that of the package, else build/release")
     parser.add_argument("--only", nargs="+", metavar="WORKLOAD", choices=list(workloads.WORKLOADS))
-    parser.add_argument("--configurations", nargs="+", metavar="NAME", choices=RAW + ALL)
+    parser.add_argument("--configurations", nargs="+", metavar="NAME", choices=RAW + ALL + EARLY)
     parser.add_argument("--reps", type=int, default=15, help="rounds of timed runs (default: %(default)s)")
     parser.add_argument("--size", type=int, default=SIZE, help="size of timed runs (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="callgrind runs at a time")
@@ -230,7 +235,8 @@ def main():
     options = arguments()
     setup = Setup(options.python, options.library)
     if options.configurations:
-        missing = [which for which in options.configurations if which not in setup.configurations]
+        known = [*setup.configurations, *(EARLY if setup.package else ())]
+        missing = [which for which in options.configurations if which not in known]
         if missing:
             sys.exit(f"{setup.python} has no package mimalloc: cannot measure {', '.join(missing)}")
         setup.configurations = [BASE, *options.configurations]

@@ -16,7 +16,9 @@
    where they keep what they wrap: on top of them new blocks would lose the checks.
 
    The tables belong to the process, not to an interpreter: install_lock guards all of this file.
-   It is held for a moment and never while waiting for a GIL. */
+   It is held for a moment. But from 3.13 on CPython has a lock of its own around the tables, and who
+   waits for that lets go of the GIL, which another thread then has: so nobody who has a GIL may wait
+   for install_lock. */
 #define _GNU_SOURCE
 #include "hooks.h"
 
@@ -24,6 +26,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -43,12 +46,54 @@ static const PyMemAllocatorDomain domains[MIMPY_DOMAINS] = {PYMEM_DOMAIN_RAW, PY
 
 static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void install_lock_acquire(void) { (void)pthread_mutex_lock(&install_lock); }
+/* The GIL is held, and again at the end. */
+static void install_lock_acquire(void)
+{
+    while (pthread_mutex_trylock(&install_lock) != 0) {
+        PyThreadState *const state = PyEval_SaveThread();
+        (void)pthread_mutex_lock(&install_lock);
+        (void)pthread_mutex_unlock(&install_lock);
+        PyEval_RestoreThread(state);
+    }
+}
+
 static void install_lock_release(void) { (void)pthread_mutex_unlock(&install_lock); }
+
+/* Whoever forks may have a GIL, which nobody can let go of here. So it waits for so long only that
+   the lock is taken by one who waits for that GIL. Then the child finds tables that are half
+   changed; in the order that they are written in, that is one in which everything works. */
+#define FORK_WAIT_NANOSECONDS (200 * 1000 * 1000L)
+static __thread bool install_fork_has_lock; /* [thread] between the handlers */
+
+static void install_before_fork(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += FORK_WAIT_NANOSECONDS;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    install_fork_has_lock = pthread_mutex_timedlock(&install_lock, &until) == 0;
+}
+
+static void install_after_fork(void)
+{
+    if (install_fork_has_lock) install_lock_release();
+    install_fork_has_lock = false;
+}
+
+static void install_after_fork_in_child(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+    if (install_fork_has_lock)
+        install_lock_release();
+    else
+        install_lock = fresh; /* its holder is not in the child */
+    install_fork_has_lock = false;
+}
 
 static void install_register_fork(void)
 {
-    (void)pthread_atfork(install_lock_acquire, install_lock_release, install_lock_release);
+    (void)pthread_atfork(install_before_fork, install_after_fork, install_after_fork_in_child);
 }
 
 /* No lock of the instance is taken under this one: it does not matter whose handlers come first. */

@@ -1,5 +1,8 @@
 """Fork, multiprocessing, sub-interpreters, and other versions of CPython."""
 
+import pathlib
+import shutil
+
 import pytest
 from conftest import OTHERS, clean_environment, call
 
@@ -183,6 +186,29 @@ assert status == 0, status
 """
 
 
+# From 3.13 on a thread that waits for CPython's own lock of the tables lets go of its GIL.
+TABLES_ARE_BUSY = """
+import ctypes, os, signal, sys, threading
+from mimalloc import _core
+signal.alarm(120)
+stop = ctypes.c_int(0)
+read = ctypes.CDLL(sys.argv[1]).tables_read
+sys.setswitchinterval(1e-5)
+def ask():
+    while not stop.value: _core._hook_status()
+threads = [threading.Thread(target=read, args=(ctypes.byref(stop),))]
+threads += [threading.Thread(target=ask) for _ in range(3)]
+for t in threads: t.start()
+for _ in range(int(sys.argv[2])):
+    for _ in range(200): _core._hook_status()
+    child = os.fork()
+    if child == 0: os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+stop.value = 1
+for t in threads: t.join()
+"""
+
+
 @pytest.mark.parametrize("other", OTHERS, indirect=True)
 class TestOtherVersions:
     """A short look at each CPython that is found; the long one is on the main interpreter."""
@@ -254,6 +280,15 @@ assert not failures, failures
             pytest.skip("interpreters share the GIL before 3.12")
         # fork of the C library: CPython's own work after a fork crashes by itself in such a process
         other.run(ASKING_INTERPRETER, options=["-W", "ignore::DeprecationWarning"])
+
+    def test_tables_are_busy(self, other, tmp_path):
+        """A thread that waits for CPython's lock of the tables, and has ours, keeps nobody from
+        giving it the GIL."""
+        library = tmp_path / "tables.so"
+        include = other.run("import sysconfig; print(sysconfig.get_path('include'))").strip()
+        source = pathlib.Path(__file__).with_name("tables.c")
+        call([shutil.which("cc") or "gcc", "-shared", "-fPIC", "-O1", f"-isystem{include}", source, "-o", library])
+        other.run(TABLES_ARE_BUSY, library, 20, options=["-W", "ignore::DeprecationWarning"])
 
     def test_fork(self, other, tmp_path):
         script = tmp_path / "processes.py"
