@@ -93,3 +93,28 @@ def test_musl_does_not_need_much_time(fallback, musl):
     for _ in range(20):
         fallback.run([program, "trivial"], preload=False).ok()
     assert time.monotonic() - start < patience(5)
+
+
+@pytest.fixture(scope="module")
+def musl_shared(fallback):
+    """The preload library of a wheel for musl: built with the same options (python/CMakeLists.txt)."""
+    compiler = need("musl-gcc", "musl-tools")
+    folder = fallback.cmake("musl-shared", f"-DCMAKE_C_COMPILER={compiler}", "-DMI_LIBC_MUSL=ON",
+                            "-DMI_BUILD_STATIC=OFF", "-DMI_BUILD_OBJECT=OFF", target="mimalloc")
+    library = folder / "libmimalloc.so"
+    needed = subprocess.run(["readelf", "-dW", library], capture_output=True, text=True, check=True).stdout
+    assert "libc.so]" in needed and "libc.so.6" not in needed, needed
+    assert "STATIC_TLS" not in needed, "musl refuses to load it late"
+    return library
+
+
+def test_musl_loaded_late(fallback, musl_shared):
+    """As an interpreter loads an extension: musl has no room for static thread variables then."""
+    program = fallback.compile("musl_late.c", compiler="musl-gcc")
+    fallback.run([program, musl_shared], preload=False).ok()
+
+
+@pytest.mark.parametrize("what", [["work"], ["short", "400"]])
+def test_musl_preload(fallback, musl_shared, what):
+    program = fallback.compile("sample.c", compiler="musl-gcc")
+    fallback.run(["/usr/bin/env", f"LD_PRELOAD={musl_shared}", program, *what], preload=False).ok()
