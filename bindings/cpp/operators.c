@@ -16,8 +16,8 @@ mic_inline void *operators_new(size_t size)
 
 /* ---- new, new[] ---- */
 
-mic_export void *_Znwm(size_t size) { return operators_new(size); }
-mic_export void *_Znam(size_t size) { return operators_new(size); }
+mic_export mic_entry void *_Znwm(size_t size) { return operators_new(size); }
+mic_export mic_entry void *_Znam(size_t size) { return operators_new(size); }
 
 mic_export void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag)
 {
@@ -52,11 +52,17 @@ mic_export void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignmen
 
 /* ---- delete, delete[] ---- */
 
-mic_export void _ZdlPv(void *p) { mic_free(p); }
-mic_export void _ZdaPv(void *p) { mic_free(p); }
+mic_export mic_entry void _ZdlPv(void *p) { mic_free(p); }
+mic_export mic_entry void _ZdaPv(void *p) { mic_free(p); }
 
-mic_export void _ZdlPvm(void *p, size_t size) { mic_api_free_hinted(p, size, 0, MIC_SAID_NEW); }
-mic_export void _ZdaPvm(void *p, size_t size) { mic_api_free_hinted(p, size, 0, MIC_SAID_NEW); }
+mic_export mic_entry void _ZdlPvm(void *p, size_t size)
+{
+    mic_api_free_hinted(p, size, 0, MIC_SAID_NEW);
+}
+mic_export mic_entry void _ZdaPvm(void *p, size_t size)
+{
+    mic_api_free_hinted(p, size, 0, MIC_SAID_NEW);
+}
 
 mic_export void _ZdlPvRKSt9nothrow_t(void *p, nothrow_t tag)
 {

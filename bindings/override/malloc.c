@@ -10,9 +10,9 @@
 
 /* ---- the two fast paths, inlined once more ---- */
 
-mic_export void *malloc(size_t size) { return mic_malloc(size); }
+mic_export mic_entry void *malloc(size_t size) { return mic_malloc(size); }
 
-mic_export void free(void *p) { mic_free(p); }
+mic_export mic_entry void free(void *p) { mic_free(p); }
 
 /* ---- the rest of C and POSIX ---- */
 

@@ -2,9 +2,9 @@
    nothing else. */
 #include "api/api.h"
 
-void *mi_malloc(size_t size) { return mic_malloc(size); }
+mic_entry void *mi_malloc(size_t size) { return mic_malloc(size); }
 
-void mi_free(void *p) { mic_free(p); }
+mic_entry void mi_free(void *p) { mic_free(p); }
 
 void *mi_malloc_small(size_t size) { return mic_malloc(size); }
 

@@ -95,7 +95,7 @@ bool mi_unsafe_heap_page_is_under_utilized(mi_heap_t *heap, void *p, size_t perc
 
 /* ---- allocating in a heap ---- */
 
-void *mi_heap_malloc(mi_heap_t *heap, size_t size)
+mic_entry void *mi_heap_malloc(mi_heap_t *heap, size_t size)
 {
     if (!HANDLE_CHECKED) return mic_heap_malloc((mic_heap_t *)heap, size);
     mic_heap_t *const h = mic_api_heap(heap);

@@ -66,7 +66,7 @@ mic_noinline void *mic_api_new_nothrow_slow(size_t bytes)
     return mic_likely(block != NULL) ? block : new_retry(bytes, 0, true);
 }
 
-void *mi_new(size_t size)
+mic_entry void *mi_new(size_t size)
 {
     void *const block = mic_api_try_malloc(size);
     return mic_likely(block != NULL) ? block : mic_api_new_slow(size);

@@ -126,9 +126,12 @@ mic_noinline void mic_api_free_checked(void *p, size_t size, size_t alignment, m
     mic_free(p);
 }
 
-void mi_free_size(void *p, size_t size) { mic_api_free_hinted(p, size, 0, MIC_SAID_AT_MOST); }
+mic_entry void mi_free_size(void *p, size_t size)
+{
+    mic_api_free_hinted(p, size, 0, MIC_SAID_AT_MOST);
+}
 
-void mi_free_size_aligned(void *p, size_t size, size_t alignment)
+mic_entry void mi_free_size_aligned(void *p, size_t size, size_t alignment)
 {
     mic_api_free_hinted(p, size, alignment, MIC_SAID_REQUEST);
 }
