@@ -451,13 +451,13 @@ mic_inline uint32_t mic_bits_refill(mic_page_t *page, mic_word_t *word, uint64_t
     uint64_t bits;
     size_t w = (size_t)(word->live - page->live) / MIC_SLICE_BITMAPS;
     do {
-        if (*ahead == 0 && page->reserved <= 64) { /* nothing to look through */
-            w = 0;
-            bits = mic_bits_free_in(page, 0);
-            if (bits == 0) return 0;
-            break;
-        }
         if (*ahead == 0) {
+            if (page->reserved <= 64) { /* one word: nothing to look through */
+                w = 0;
+                bits = mic_bits_free_in(page, 0);
+                if (bits == 0) return 0;
+                break;
+            }
             *ahead = mic_bits_look_through(page);
             if (*ahead == 0) return 0;
             w = 64; /* none */
